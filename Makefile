@@ -1,0 +1,91 @@
+# llmtrace: traces of AI agents in PostgreSQL.
+#
+#   make && make install    build and install (PG_CONFIG=… chooses the server)
+#   make installcheck       regression and TAP tests against a running server
+#   make fuzz               the fuzz harnesses (needs clang)
+#   make bench              the figures of docs/performance.md
+#   make docs               docs/reference.md, from the COMMENTs of a running server
+#
+# Set WERROR=1 for warnings as errors, SANITIZE=1 for the address and
+# undefined-behaviour sanitizers.
+
+EXTENSION   = llmtrace
+EXTVERSION  = 0.1.0
+MODULE_big  = llmtrace
+
+# The sources' folder, also in a VPATH build.
+TOP := $(patsubst %/,%,$(dir $(firstword $(MAKEFILE_LIST))))
+
+C_SOURCES := $(sort $(patsubst $(TOP)/%,%,$(wildcard $(TOP)/src/*.c $(TOP)/src/kernel/*.c)))
+OBJS = $(filter-out %.pb-c.o,$(C_SOURCES:.c=.o)) src/kernel/otlp.pb-c.o
+
+# The pieces of the install script, types before those who use them.
+SQL_PIECES = trajectory canonical otlp
+
+DATA_built = $(EXTENSION)--$(EXTVERSION).sql
+
+REGRESS = $(patsubst $(TOP)/sql/%.sql,%,$(sort $(wildcard $(TOP)/sql/*.sql)))
+REGRESS_OPTS = --inputdir=$(TOP) --load-extension=$(EXTENSION)
+TAP_TESTS = 1
+PROVE_TESTS = $(sort $(wildcard $(TOP)/test/t/*.pl))
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+
+# LLVM bitcode would only serve to inline our functions into JIT code: they
+# are far too large for that.
+override with_llvm = no
+
+# PostgreSQL's own headers have unused parameters.
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -MMD -MP
+ifdef WERROR
+PG_CFLAGS += -Werror
+endif
+ifdef SANITIZE
+PG_CFLAGS += -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+SHLIB_LINK += -fsanitize=address,undefined
+endif
+
+PG_CPPFLAGS = -I$(TOP)/src -Isrc
+SHLIB_LINK += -lprotobuf-c
+
+# LZ4 where the server has it, so that a datum is readable on every server
+# built alike.
+ifneq ($(filter '--with-lz4' --with-lz4,$(shell $(PG_CONFIG) --configure)),)
+SHLIB_LINK += -llz4
+endif
+
+EXTRA_CLEAN = src/kernel/otlp.pb-c.c src/kernel/otlp.pb-c.h \
+	$(OBJS:.o=.d) test/fuzz/out bench/generate bench/out
+
+include $(PGXS)
+
+-include $(OBJS:.o=.d)
+
+# Objects live in the build folder under the names of their sources.
+$(OBJS): | src/kernel
+src/kernel:
+	mkdir -p $@
+
+src/kernel/otlp.pb-c.c: $(TOP)/src/kernel/otlp.proto | src/kernel
+	protoc-c --proto_path=$(<D) --c_out=$(@D) $<
+src/kernel/otlp.pb-c.h: src/kernel/otlp.pb-c.c ;
+
+# What protoc-c writes is not ours to warn about.
+src/kernel/otlp.pb-c.o: PG_CFLAGS += -w
+
+src/kernel/otlp_protobuf.o: src/kernel/otlp.pb-c.h
+
+$(EXTENSION)--$(EXTVERSION).sql: $(SQL_PIECES:%=$(TOP)/src/kernel/%.sql)
+	{ printf '%s\n' '\echo Use "CREATE EXTENSION llmtrace" to load this file. \quit'; cat $^; } > $@
+
+# The generator of agent traces that tests, demo and bench share.
+bench/generate: $(TOP)/bench/generate.c src/kernel/otlp.pb-c.c
+	mkdir -p bench
+	$(CC) -O2 -g -Wall -Wextra -Isrc -o $@ $^ -lprotobuf-c -lm
+
+.PHONY: fuzz bench docs
+fuzz:
+	$(MAKE) -C $(TOP)/test/fuzz PG_CONFIG=$(PG_CONFIG)
+bench: bench/generate
+	$(TOP)/bench/run
