@@ -37,7 +37,7 @@ PGXS := $(shell $(PG_CONFIG) --pgxs)
 override with_llvm = no
 
 # PostgreSQL's own headers have unused parameters.
-PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -MMD -MP
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -MMD -MP
 ifdef WERROR
 PG_CFLAGS += -Werror
 endif
@@ -72,7 +72,7 @@ src/kernel/otlp.pb-c.c: $(TOP)/src/kernel/otlp.proto | src/kernel
 src/kernel/otlp.pb-c.h: src/kernel/otlp.pb-c.c ;
 
 # What protoc-c writes is not ours to warn about.
-src/kernel/otlp.pb-c.o: PG_CFLAGS += -w
+src/kernel/otlp.pb-c.o: override CFLAGS += -w
 
 src/kernel/otlp_protobuf.o: src/kernel/otlp.pb-c.h
 
