@@ -2345,7 +2345,10 @@ resend_span(Run *run, const Span *span)
 	trace->spans = arena_grow(run->arena, trace->spans, trace->count, &trace->capacity, sizeof(Span *));
 	trace->spans[trace->count++] = copy;
 	truth.resent_spans++;
-	truth.spans--;				/* it is none of its own */
+
+	/* It is no span of its own. */
+	truth.spans--;
+	truth.attributes -= copy->attributes.count;
 }
 
 /* Only requests and servers: no planted truth is about them. */
@@ -2552,10 +2555,7 @@ make_trace(int64_t number, int64_t start)
 	c->last = (Root) {{trace->id[0], trace->id[1]}, trace->spans[0]->id};
 
 	for (int i = 0; i < trace->count; i++)
-	{
 		trace->spans[i]->exported = trace->spans[i]->end;
-		truth.attributes += trace->spans[i]->attributes.count;
-	}
 	if (run.group >= 0)
 		remember_id(&truth.groups[run.group], trace);
 	else
@@ -2563,6 +2563,8 @@ make_trace(int64_t number, int64_t start)
 
 	truth.traces++;
 	truth.spans += trace->count;
+	for (int i = 0; i < trace->count; i++)
+		truth.attributes += trace->spans[i]->attributes.count;
 	trace->unwritten = trace->count;
 	qsort(trace->spans, trace->count, sizeof(Span *), by_export);
 	return trace;
