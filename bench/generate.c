@@ -2022,38 +2022,40 @@ failed_model_call(Run *run, Span *parent, const Model *model, const Failure *fai
 	return span->end;
 }
 
+/* A span that reports a call, of which there are two where one wraps another. */
+static Span *
+report_call(Run *run, Span *parent, const Model *model, const Usage *usage, bool calls_tools,
+			int64_t first_chunk, int64_t start, int64_t end)
+{
+	Span	   *span = begin_kind(run, parent, KIND_MODEL, model->requested, start);
+
+	set_request(run, span, model);
+	set_response(run, span, model, usage, calls_tools, first_chunk);
+	span->end = end;
+	return span;
+}
+
 /* Returns the end; answer is what the model says, NULL for what comes to it. */
 static int64_t
 model_call(Run *run, Span *parent, Context *ctx, const Model *model, bool calls_tools,
 		   const Text *answer, int64_t at)
 {
-	bool		wrapped = run->group < 0 && run->convention->wraps_models > 0 &&
-		chance(run->convention->wraps_models);
+	double		wraps = run->group < 0 ? run->convention->wraps_models : 0;
+	int64_t		wrapping = wraps > 0 && chance(wraps) ? 300 * US : 0;
 	int64_t		first_chunk = at + (int64_t) (lognormal(model->ttft_ms, 0.4) * MS);
 	Usage		usage;
 	int64_t		end;
+	Span	   *span;
 
 	draw_usage(run, ctx, model, &usage);
 	end = first_chunk + (int64_t) (usage.output * lognormal(model->token_ms, 0.15) * MS);
-
-	if (wrapped)
+	if (wrapping > 0)
 	{
-		Span	   *wrapper = begin_kind(run, parent, KIND_MODEL, model->requested, at);
-
-		wrapper->name = TEXT("LiteLLM.completion");
-		set_request(run, wrapper, model);
-		set_response(run, wrapper, model, &usage, calls_tools, first_chunk);
-		wrapper->end = end + 300 * US;
+		parent = report_call(run, parent, model, &usage, calls_tools, first_chunk, at, end + wrapping);
+		parent->name = TEXT("LiteLLM.completion");
 		truth.wrapped_calls++;
-		parent = wrapper;
-		at += 200 * US;
 	}
-
-	Span	   *span = begin_kind(run, parent, KIND_MODEL, model->requested, at);
-
-	set_request(run, span, model);
-	set_response(run, span, model, &usage, calls_tools, first_chunk);
-	span->end = end;
+	span = report_call(run, parent, model, &usage, calls_tools, first_chunk, at + wrapping, end);
 	if (options.rich)
 	{
 		Text		said = answer != NULL ? *answer : prose(run->arena, bits(), body_length(350));
@@ -2066,7 +2068,7 @@ model_call(Run *run, Span *parent, Context *ctx, const Model *model, bool calls_
 	truth.model_calls++;
 	count_usage(run, model, &usage);
 	add_usage(&ctx->usage, &usage);
-	return wrapped ? end + 300 * US : end;
+	return end + wrapping;
 }
 
 static void
