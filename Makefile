@@ -82,7 +82,7 @@ $(EXTENSION)--$(EXTVERSION).sql: $(SQL_PIECES:%=$(TOP)/src/kernel/%.sql)
 # The generator of agent traces that tests, demo and bench share.
 bench/generate: $(TOP)/bench/generate.c src/kernel/otlp.pb-c.c
 	mkdir -p bench
-	$(CC) -O2 -g -Wall -Wextra -Isrc -o $@ $^ -lprotobuf-c -lm
+	$(CC) -O2 -g -Wall -Wextra -Wno-missing-braces -Isrc -o $@ $^ -lprotobuf-c -lm
 
 .PHONY: fuzz bench docs
 fuzz:
