@@ -133,7 +133,9 @@ read_unsigned(OtlpJson *o, bool in_span, const char *reason)
 static uint32
 read_uint32(OtlpJson *o, bool in_span, const char *reason)
 {
-	return (uint32) Min(read_unsigned(o, in_span, reason), PG_UINT32_MAX);
+	uint64		number = read_unsigned(o, in_span, reason);
+
+	return (uint32) Min(number, PG_UINT32_MAX);
 }
 
 /*

@@ -85,7 +85,7 @@ decode_structure(Trajectory *t, Cursor *c)
 		uint32		pop = pops[i];
 
 		if (pop == 255)
-			pop += Min(cursor_uint32(c, "structure"), (uint32) PG_INT32_MAX);
+			pop += cursor_index(c, TRAJECTORY_MAX_SPANS, "structure");
 		if (pop > (uint32) (depth + 1))
 			bytes_corrupt("structure");
 		depth = depth + 1 - (int32) pop;
