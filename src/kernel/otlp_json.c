@@ -49,7 +49,7 @@ misfit(OtlpJson *o, bool in_span, const char *expected, const char *reason)
 }
 
 /* The name of a member is one of two spellings. */
-static bool
+static inline bool
 is_named(Bytes name, const char *camel, const char *snake)
 {
 	return bytes_equal_cstring(name, camel) || bytes_equal_cstring(name, snake);

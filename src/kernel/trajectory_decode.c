@@ -106,6 +106,34 @@ decode_structure(Trajectory *t, Cursor *c)
 	pfree(last_at);
 }
 
+/*
+ * Levels of the tree, from the pops alone: a question asked of whole tables,
+ * which need not decode anything else.
+ */
+uint32
+trajectory_levels(const void *datum, size_t size)
+{
+	TrajectorySummary summary;
+	Cursor		c = {(const uint8 *) datum, (const uint8 *) datum + size};
+	const uint8 *pops;
+	int64		depth = -1;
+	int64		deepest = 0;
+
+	cursor_take(&c, sizeof(TrajectoryHeader), "header");
+	trajectory_read_summary(datum, &summary);
+	pops = cursor_take(&c, summary.span_count, "structure");
+	for (uint32 i = 0; i < summary.span_count; i++)
+	{
+		depth += 1 - (int64) pops[i];
+		if (unlikely(pops[i] == 255))
+			depth -= cursor_index(&c, TRAJECTORY_MAX_SPANS, "structure");
+		if (depth < 0)
+			bytes_corrupt("structure");
+		deepest = Max(deepest, depth);
+	}
+	return deepest + 1;
+}
+
 static void
 decode_classes(Trajectory *t, Cursor *c)
 {
