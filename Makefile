@@ -88,4 +88,4 @@ bench/generate: $(TOP)/bench/generate.c src/kernel/otlp.pb-c.c
 fuzz:
 	$(MAKE) -C $(TOP)/test/fuzz PG_CONFIG=$(PG_CONFIG)
 bench: bench/generate
-	$(TOP)/bench/run
+	LLMTRACE_GENERATE=$(CURDIR)/bench/generate $(TOP)/bench/run

@@ -11,7 +11,7 @@ export async function open(folder, data)
 		await database.run('set search_path = llmtrace, public');
 		await stageJson(database, data);
 		await stageProtobuf(database, data);
-		return { ...database, version: `llmtrace ${rows[0][0]}` };
+		return { ...database, version: `llmtrace ${rows[0][0]} in ${database.version}` };
 	}
 	catch (error)
 	{

@@ -169,10 +169,14 @@ shape_prepare(Shape *shape, const Key *keys, uint16 *position)
 		shape->first[c + 1] += shape->first[c];
 }
 
-/* Copy a short text, lower-cased, as a C string. */
+/* Copy a short text, trimmed and lower-cased, as a C string. */
 static bool
 short_text(Bytes text, char *buf, size_t buf_size)
 {
+	while (text.len > 0 && text.data[0] == ' ')
+		text = (Bytes) {text.data + 1, text.len - 1};
+	while (text.len > 0 && text.data[text.len - 1] == ' ')
+		text.len--;
 	if (text.len == 0 || text.len >= buf_size)
 		return false;
 	for (uint32 i = 0; i < text.len; i++)

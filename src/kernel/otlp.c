@@ -160,16 +160,18 @@ payload_ref_read(Bytes text, Value *ref, Arena *arena)
 Value
 otlp_finish_container(ValueStack *stack, uint32 base, ValueType type, Arena *arena)
 {
-	const ValueEntry *first = stack->entries + base;
-	Value		ref;
-
-	if (type == VALUE_KVLIST && stack->count - base == 1 &&
-		first->value.type == VALUE_STRING &&
-		bytes_equal_cstring(first->key, OTLP_REF_KEY) &&
-		payload_ref_read(value_bytes(&first->value), &ref, arena))
+	if (type == VALUE_KVLIST && stack->count - base == 1)
 	{
-		stack->count = base;
-		return ref;
+		const ValueEntry *only = &stack->entries[base];
+		Value		ref;
+
+		if (only->value.type == VALUE_STRING &&
+			bytes_equal_cstring(only->key, OTLP_REF_KEY) &&
+			payload_ref_read(value_bytes(&only->value), &ref, arena))
+		{
+			stack->count = base;
+			return ref;
+		}
 	}
 	return value_finish(stack, base, type, arena);
 }

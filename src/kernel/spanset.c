@@ -21,7 +21,7 @@ arena_alloc(Arena *arena, size_t size)
 {
 	char	   *p;
 
-	size = MAXALIGN(size);
+	size = MAXALIGN(Max(size, 1));
 	if (size > ARENA_BLOCK / 4)
 		return MemoryContextAllocHuge(arena->context, size);
 	if ((size_t) (arena->end - arena->at) < size)
