@@ -86,13 +86,48 @@ key_make_known(int number)
 	};
 }
 
+/*
+ * Conventions that flatten lists into attributes have keys without number;
+ * each holds a part of a column.
+ */
+static const struct
+{
+	const char *prefix;
+	uint8		column;
+}			flattened_keys[] = {
+	{"gen_ai.completion.", COLUMN_OUTPUT},
+	{"gen_ai.prompt.", COLUMN_INPUT},
+	{"llm.input_messages.", COLUMN_INPUT},
+	{"llm.output_messages.", COLUMN_OUTPUT},
+	{"retrieval.documents.", COLUMN_RETRIEVAL_DOCUMENTS}
+};
+
+/* A key that is not built in. */
+Key
+key_make_named(Bytes name)
+{
+	Key			key = {.name = name,.known = -1};
+
+	for (size_t i = 0; i < lengthof(flattened_keys); i++)
+	{
+		size_t		len = strlen(flattened_keys[i].prefix);
+
+		if (name.len > len && memcmp(name.data, flattened_keys[i].prefix, len) == 0)
+		{
+			key.column = flattened_keys[i].column;
+			key.rank = RANK_BUILT_IN + ALIAS_PART;
+		}
+	}
+	return key;
+}
+
 /* A key as it arrives on the wire: built in or not. */
 Key
 key_make(Bytes name)
 {
 	int			known = known_key_find(name);
 
-	return known >= 0 ? key_make_known(known) : (Key) {.name = name,.known = -1};
+	return known >= 0 ? key_make_known(known) : key_make_named(name);
 }
 
 /*
@@ -370,6 +405,7 @@ static const KindWord kind_words[] = {
 	{"embeddings", KIND_EMBEDDING},
 	{"evaluator", KIND_EVALUATOR},
 	{"execute_tool", KIND_TOOL},
+	{"fetch_response", KIND_OTHER},
 	{"function", KIND_TOOL},
 	{"generate", KIND_LLM},
 	{"generate_content", KIND_LLM},
@@ -412,12 +448,17 @@ static int
 kind_from_word(Bytes text)
 {
 	char		word[MAX_WORD];
+	const char *space;
 	int			low = 0;
 	int			high = lengthof(kind_words) - 1;
 
 	/* MLflow writes its words as JSON strings */
 	if (text.len > 2 && text.data[0] == '"' && text.data[text.len - 1] == '"')
 		text = (Bytes) {text.data + 1, text.len - 2};
+	/* the Vercel AI SDK appends the name of a function to its word */
+	if (text.len > 3 && memcmp(text.data, "ai.", 3) == 0 &&
+		(space = memchr(text.data, ' ', text.len)) != NULL)
+		text.len = space - text.data;
 	if (!short_text(text, word, sizeof(word)))
 		return -1;
 

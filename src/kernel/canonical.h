@@ -109,6 +109,9 @@ typedef enum DeriveRule
 	DERIVE_FIRST_TOKEN_TIME		/* an ISO 8601 time */
 } DeriveRule;
 
+/* The rank of a key that holds a part of what the column stands for. */
+#define ALIAS_PART 250
+
 typedef struct KnownKey
 {
 	const char *name;
@@ -169,6 +172,7 @@ column_is_borne(const SpanColumns *s, CanonicalColumn column)
 
 extern Key	key_make(Bytes name);
 extern Key	key_make_known(int number);
+extern Key	key_make_named(Bytes name);
 extern Key	key_make_derived(CanonicalColumn column);
 extern void key_map(Key *key, CanonicalColumn column);
 extern void shape_prepare(Shape *shape, const Key *keys, uint16 *position);

@@ -318,7 +318,7 @@ decode_keys(Trajectory *t, Cursor *c)
 			case KEY_NAMED:
 				if (number >= t->string_count)
 					bytes_corrupt("keys");
-				t->keys[i] = (Key) {.name = t->strings[number],.known = -1};
+				t->keys[i] = key_make_named(t->strings[number]);
 				break;
 			case KEY_BUILT_IN:
 				if (number >= (uint64) known_key_count)
