@@ -205,7 +205,7 @@ start_cluster() {
         [[ "$("$PG_CONFIG" --version)" == "PostgreSQL $version"[!0-9]* ]] ||
             die "$dir is of PostgreSQL $version, not of $("$PG_CONFIG" --version): stop and remove it first"
         as_server "$(server_program pg_ctl)" -D data status >/dev/null ||
-            as_server env "$@" "$(server_program pg_ctl)" -D data -l log -s -w start </dev/null ||
+            as_server timeout 120 env "$@" "$(server_program pg_ctl)" -D data -l log -s -w start </dev/null ||
             die "the server did not start, see $home/log"
     )
 }
