@@ -160,6 +160,13 @@ typedef struct SpanColumns
 	const Value *values;		/* as many as the shape has keys */
 } SpanColumns;
 
+/* Does any attribute bear the column?  Most spans lack most columns. */
+static inline bool
+column_is_borne(const SpanColumns *s, CanonicalColumn column)
+{
+	return s->shape->first[column] < s->shape->first[column + 1];
+}
+
 extern Key	key_make(Bytes name);
 extern Key	key_make_known(int number);
 extern Key	key_make_derived(CanonicalColumn column);

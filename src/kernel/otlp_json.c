@@ -49,7 +49,7 @@ misfit(OtlpJson *o, bool in_span, const char *expected, const char *reason)
 }
 
 /* The name of a member is one of two spellings. */
-static bool
+static inline bool
 is_named(Bytes name, const char *camel, const char *snake)
 {
 	return bytes_equal_cstring(name, camel) || bytes_equal_cstring(name, snake);
@@ -202,12 +202,13 @@ id_from_text(OtlpJson *o, Bytes text, uint8 *id, size_t size)
 	return true;
 }
 
+/* A trace id; zero for none. */
 static void
 read_trace_id(OtlpJson *o, uint8 *id, const char *reason)
 {
 	Bytes		text = read_text(o, true, reason);
 
-	if (!id_from_text(o, text, id, 16) || bytes_are_zero(id, 16))
+	if (text.len > 0 && !id_from_text(o, text, id, 16))
 		reject(o, reason);
 }
 
@@ -634,7 +635,6 @@ read_span(OtlpJson *o)
 	Bytes		id_text = {"", 0};
 	uint64		start_ns = 0;
 	uint64		end_ns = 0;
-	bool		has_trace_id = false;
 
 	o->reject = NULL;
 	take_repairs(o);
@@ -649,10 +649,7 @@ read_span(OtlpJson *o)
 	while (json_next_member(&o->r, &name))
 	{
 		if (is_named(name, "traceId", "trace_id"))
-		{
 			read_trace_id(o, span.trace_id, "trace id is malformed");
-			has_trace_id = true;
-		}
 		else if (is_named(name, "spanId", "span_id"))
 			id_text = read_text(o, true, "span id is not a string");
 		else if (is_named(name, "parentSpanId", "parent_span_id"))
@@ -677,10 +674,10 @@ read_span(OtlpJson *o)
 	span.repaired += take_repairs(o);
 	otlp_set_times(&span, start_ns, end_ns, &o->reject);
 	span.span_id = span_id_from_text(o, id_text, "span id is malformed");
-	if (!has_trace_id)
-		reject(o, "trace id is missing");
+	if (bytes_are_zero(span.trace_id, sizeof(span.trace_id)))
+		reject(o, "trace id is missing or zero");
 	if (span.span_id == 0)
-		reject(o, id_text.len == 0 ? "span id is missing" : "span id is malformed or zero");
+		reject(o, "span id is missing or zero");
 	if (span.name.len > SPAN_NAME_MAX_LEN)
 		reject(o, "name is longer than 65535 bytes");
 

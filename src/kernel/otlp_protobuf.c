@@ -226,13 +226,13 @@ read_span(OtlpProtobuf *o, const Otlp__Span *in, uint32 resource, uint32 scope)
 	o->reject = NULL;
 	o->repaired = 0;
 	otlp_set_times(&span, in->start_time_unix_nano, in->end_time_unix_nano, &o->reject);
-	if (in->trace_id.len == 0)
-		reject(o, "trace id is missing");
-	else if (!read_id(in->trace_id, span.trace_id, 16) || bytes_are_zero(span.trace_id, 16))
+	if (in->trace_id.len > 0 && !read_id(in->trace_id, span.trace_id, 16))
 		reject(o, "trace id is malformed");
+	if (bytes_are_zero(span.trace_id, 16))
+		reject(o, "trace id is missing or zero");
 	span.span_id = read_span_id(o, in->span_id, "span id is malformed");
 	if (span.span_id == 0)
-		reject(o, in->span_id.len == 0 ? "span id is missing" : "span id is malformed or zero");
+		reject(o, "span id is missing or zero");
 	span.parent_id = read_span_id(o, in->parent_span_id, "parent span id is malformed");
 	span.name = read_text(o, in->name);
 	if (span.name.len > SPAN_NAME_MAX_LEN)

@@ -52,18 +52,28 @@ row_column_text(RowWriter *w, const SpanColumns *columns, CanonicalColumn column
 {
 	Bytes		text;
 
-	if (column_text(columns, column, &text))
+	if (column_is_borne(columns, column) && column_text(columns, column, &text))
 		row_text(w, text);
 	else
 		row_null(w);
 }
 
+/* A count of tokens; unknown if negative. */
 static void
-row_tokens(RowWriter *w, const SpanColumns *columns, CanonicalColumn column, bool is_shown)
+row_tokens(RowWriter *w, int64 tokens)
+{
+	if (tokens >= 0)
+		row_int8(w, tokens);
+	else
+		row_null(w);
+}
+
+static void
+row_own_tokens(RowWriter *w, const SpanColumns *columns, CanonicalColumn column, bool is_own)
 {
 	int64		tokens;
 
-	if (is_shown && column_int(columns, column, &tokens))
+	if (is_own && column_is_borne(columns, column) && column_int(columns, column, &tokens))
 		row_int8(w, tokens);
 	else
 		row_null(w);
@@ -193,7 +203,8 @@ row_cost(RowWriter *w, const SpanColumns *columns)
 	double		cost;
 	Datum		numeric;
 
-	if (!column_double(columns, COLUMN_COST_USD, &cost))
+	if (!column_is_borne(columns, COLUMN_COST_USD) ||
+		!column_double(columns, COLUMN_COST_USD, &cost))
 	{
 		row_null(w);
 		return;
@@ -210,6 +221,7 @@ row_cost(RowWriter *w, const SpanColumns *columns)
 static void
 row_usage(RowWriter *w, const SpanColumns *columns, const SpanFacts *facts, uint32 ordinal)
 {
+	const SpanUsage *usage = &facts->usage[ordinal];
 	uint8		scope = facts->scope[ordinal];
 	bool		is_own = scope != USAGE_ROLLUP;
 
@@ -217,13 +229,13 @@ row_usage(RowWriter *w, const SpanColumns *columns, const SpanFacts *facts, uint
 		row_null(w);
 	else
 		row_cstring(w, usage_scope_names[scope]);
-	row_tokens(w, columns, COLUMN_INPUT_TOKENS, is_own);
-	row_tokens(w, columns, COLUMN_OUTPUT_TOKENS, is_own);
-	row_tokens(w, columns, COLUMN_REASONING_TOKENS, is_own);
-	row_tokens(w, columns, COLUMN_CACHE_READ_TOKENS, is_own);
-	row_tokens(w, columns, COLUMN_CACHE_WRITE_TOKENS, is_own);
-	row_tokens(w, columns, COLUMN_INPUT_TOKENS, true);
-	row_tokens(w, columns, COLUMN_OUTPUT_TOKENS, true);
+	row_tokens(w, is_own ? usage->input_tokens : TOKENS_UNKNOWN);
+	row_tokens(w, is_own ? usage->output_tokens : TOKENS_UNKNOWN);
+	row_own_tokens(w, columns, COLUMN_REASONING_TOKENS, is_own);
+	row_own_tokens(w, columns, COLUMN_CACHE_READ_TOKENS, is_own);
+	row_own_tokens(w, columns, COLUMN_CACHE_WRITE_TOKENS, is_own);
+	row_tokens(w, usage->input_tokens);
+	row_tokens(w, usage->output_tokens);
 	row_cost(w, columns);
 }
 

@@ -21,7 +21,7 @@ arena_alloc(Arena *arena, size_t size)
 {
 	char	   *p;
 
-	size = MAXALIGN(size);
+	size = MAXALIGN(Max(size, 1));
 	if (size > ARENA_BLOCK / 4)
 		return MemoryContextAllocHuge(arena->context, size);
 	if ((size_t) (arena->end - arena->at) < size)
@@ -165,6 +165,20 @@ rehash_keys(SpanSet *set)
 	}
 }
 
+/*
+ * Where a key is looked for before it is hashed: spans repeat a few keys over
+ * and over.
+ */
+static inline uint32 *
+recent_key(SpanSet *set, Bytes name)
+{
+	uint32		h = name.len;
+
+	if (name.len >= 4)
+		h += name.data[name.len - 1] * 3 + name.data[name.len - 4] * 7 + name.data[name.len / 2] * 13;
+	return &set->recent_keys[h % lengthof(set->recent_keys)];
+}
+
 static uint32
 intern_key(SpanSet *set, Bytes name, CanonicalColumn derived)
 {
@@ -193,7 +207,12 @@ intern_key(SpanSet *set, Bytes name, CanonicalColumn derived)
 uint32
 spanset_key(SpanSet *set, Bytes name)
 {
-	return intern_key(set, name, COLUMN_NONE);
+	uint32	   *recent = recent_key(set, name);
+
+	if (*recent < set->key_count && !set->keys[*recent].is_derived &&
+		bytes_equal(set->keys[*recent].name, name))
+		return *recent;
+	return *recent = intern_key(set, name, COLUMN_NONE);
 }
 
 uint32
@@ -303,7 +322,6 @@ order_keys(SpanSet *set)
 	qsort_arg(sorted, set->key_count, sizeof(uint32), key_name_compare, set->keys);
 	for (uint32 i = 0; i < set->key_count; i++)
 		set->key_order[sorted[i]] = i;
-	set->key_order_count = set->key_count;
 	pfree(sorted);
 }
 
@@ -320,14 +338,12 @@ typedef struct AttrPlace
 	uint32		index;
 } AttrPlace;
 
-static int
-attr_place_compare(const void *a, const void *b)
-{
-	uint64		x = ((const AttrPlace *) a)->order;
-	uint64		y = ((const AttrPlace *) b)->order;
-
-	return (x > y) - (x < y);
-}
+#define ST_SORT sort_attr_places
+#define ST_ELEMENT_TYPE AttrPlace
+#define ST_COMPARE(a, b) (((a)->order > (b)->order) - ((a)->order < (b)->order))
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
 
 /*
  * Sort a list by key.  Of a key that is there twice the last value stays, as
@@ -354,7 +370,7 @@ sort_attrs(SpanSet *set, AttrList *list)
 		places[i] = (AttrPlace) {
 		((uint64) key_order(set, list->keys[i]) << 32) | i, i
 	};
-	qsort(places, list->n, sizeof(AttrPlace), attr_place_compare);
+	sort_attr_places(places, list->n);
 
 	keys = arena_alloc(&set->arena, list->n * sizeof(uint32));
 	values = arena_alloc(&set->arena, list->n * sizeof(Value));
@@ -621,17 +637,21 @@ typedef struct GroupEntry
 	Span	   *span;
 } GroupEntry;
 
-static int
-group_entry_compare(const void *a, const void *b)
+static inline int
+group_entry_compare(const GroupEntry *x, const GroupEntry *y)
 {
-	const GroupEntry *x = a;
-	const GroupEntry *y = b;
-
 	COMPARE(x->group, y->group);
 	COMPARE(x->span_id, y->span_id);
 	COMPARE(x->arrival, y->arrival);
 	return 0;
 }
+
+#define ST_SORT sort_group_entries
+#define ST_ELEMENT_TYPE GroupEntry
+#define ST_COMPARE(a, b) group_entry_compare(a, b)
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
 
 /* Number the traces of a set in the order of their first spans. */
 static uint32
@@ -689,7 +709,7 @@ spanset_group(SpanSet *set, uint32 **group_ends, uint32 *group_count)
 		entries[i].span = &set->spans[i];
 		entries[i].span_id = set->spans[i].span_id;
 	}
-	qsort(entries, set->span_count, sizeof(GroupEntry), group_entry_compare);
+	sort_group_entries(entries, set->span_count);
 
 	for (uint32 i = 0; i < set->span_count; i++)
 	{

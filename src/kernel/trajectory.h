@@ -230,6 +230,7 @@ extern struct varlena *trajectory_receive(const void *bytes, size_t size, Codec 
 extern Cursor trajectory_open_cold(const Trajectory *t);
 extern int	trajectory_compare(const Trajectory *a, const Trajectory *b);
 extern void trajectory_read_summary(const void *datum, TrajectorySummary *summary);
+extern uint32 trajectory_levels(const void *datum, size_t size);
 extern Trajectory *trajectory_decode(const void *datum, size_t size, bool with_cold);
 extern void trajectory_decode_cold(Trajectory *t);
 extern void trajectory_check(const Trajectory *t);

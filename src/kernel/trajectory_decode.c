@@ -106,6 +106,34 @@ decode_structure(Trajectory *t, Cursor *c)
 	pfree(last_at);
 }
 
+/*
+ * Levels of the tree, from the pops alone: a question asked of whole tables,
+ * which need not decode anything else.
+ */
+uint32
+trajectory_levels(const void *datum, size_t size)
+{
+	TrajectorySummary summary;
+	Cursor		c = {(const uint8 *) datum, (const uint8 *) datum + size};
+	const uint8 *pops;
+	int64		depth = -1;
+	int64		deepest = 0;
+
+	cursor_take(&c, sizeof(TrajectoryHeader), "header");
+	trajectory_read_summary(datum, &summary);
+	pops = cursor_take(&c, summary.span_count, "structure");
+	for (uint32 i = 0; i < summary.span_count; i++)
+	{
+		depth += 1 - (int64) pops[i];
+		if (unlikely(pops[i] == 255))
+			depth -= cursor_index(&c, TRAJECTORY_MAX_SPANS, "structure");
+		if (depth < 0)
+			bytes_corrupt("structure");
+		deepest = Max(deepest, depth);
+	}
+	return deepest + 1;
+}
+
 static void
 decode_classes(Trajectory *t, Cursor *c)
 {
@@ -662,11 +690,16 @@ trajectory_decode(const void *datum, size_t size, bool with_cold)
 	return t;
 }
 
+/* Attributes of anything but a span: nothing is derived for those. */
 static void
-check_attributes(const AttrList *list)
+check_attributes(const Trajectory *t, const AttrList *list)
 {
 	for (uint32 i = 0; i < list->n; i++)
+	{
+		if (t->keys[list->keys[i]].is_derived)
+			bytes_corrupt("attributes");
 		value_check(&list->values[i], 0);
+	}
 }
 
 /*
@@ -701,7 +734,7 @@ trajectory_check(const Trajectory *t)
 
 		if (!utf8_is_valid(r->schema_url.data, r->schema_url.len))
 			bytes_corrupt("resources");
-		check_attributes(&r->attributes);
+		check_attributes(t, &r->attributes);
 	}
 	for (uint32 i = 0; i < t->scope_count; i++)
 	{
@@ -711,7 +744,7 @@ trajectory_check(const Trajectory *t)
 			!utf8_is_valid(s->version.data, s->version.len) ||
 			!utf8_is_valid(s->schema_url.data, s->schema_url.len))
 			bytes_corrupt("scopes");
-		check_attributes(&s->attributes);
+		check_attributes(t, &s->attributes);
 	}
 	for (uint32 i = 0; i < t->first_value[t->n]; i++)
 		value_check(&t->values[i], 0);
@@ -727,13 +760,13 @@ trajectory_check(const Trajectory *t)
 		{
 			if (!utf8_is_valid(extra->events[k].name.data, extra->events[k].name.len))
 				bytes_corrupt("events");
-			check_attributes(&extra->events[k].attributes);
+			check_attributes(t, &extra->events[k].attributes);
 		}
 		for (uint32 k = 0; k < extra->link_count; k++)
 		{
 			if (!utf8_is_valid(extra->links[k].trace_state.data, extra->links[k].trace_state.len))
 				bytes_corrupt("links");
-			check_attributes(&extra->links[k].attributes);
+			check_attributes(t, &extra->links[k].attributes);
 		}
 	}
 }

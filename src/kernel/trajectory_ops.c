@@ -262,12 +262,11 @@ PG_FUNCTION_INFO_V1(trajectory_depth);
 Datum
 trajectory_depth(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, false);
-	int32		deepest = 0;
+	struct varlena *datum = PG_DETOAST_DATUM(PG_GETARG_DATUM(0));
+	uint32		levels = trajectory_levels(datum, VARSIZE(datum));
 
-	for (uint32 i = 0; i < t->n; i++)
-		deepest = Max(deepest, t->depth[i]);
-	PG_RETURN_INT32(deepest + 1);
+	PG_FREE_IF_COPY(datum, 0);
+	PG_RETURN_INT32(levels);
 }
 
 static const Value *

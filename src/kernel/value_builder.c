@@ -76,7 +76,7 @@ drop_duplicates(ValueEntry *entries, uint32 n)
 Value
 value_finish(ValueStack *stack, uint32 base, ValueType type, Arena *arena)
 {
-	ValueEntry *entries = stack->entries + base;
+	ValueEntry *entries = stack->count > base ? &stack->entries[base] : NULL;
 	uint32		n = stack->count - base;
 	StringInfoData buf;
 	Bytes		bytes;

@@ -19,7 +19,7 @@ fuzz_expect(bool condition, const char *what)
 {
 	if (!condition)
 	{
-		fprintf(stderr, "failed: %s\n", what);
+		fprintf(stderr, "failed: %s (last error: %s)\n", what, shim_last_error);
 		abort();
 	}
 }
@@ -35,12 +35,20 @@ check_text(const Trajectory *t, const struct varlena *datum)
 {
 	StringInfoData text;
 	SpanSet    *set = spanset_create();
+	struct varlena *again;
 
 	initStringInfo(&text);
 	trajectory_write_text(&text, t);
 	trajectory_read_text(set, text.data, text.len);
-	fuzz_expect(is_same(trajectory_encode_set(set, false, CODEC_RAW), datum),
-				"the text form gives the value back");
+	again = trajectory_encode_set(set, false, CODEC_RAW);
+	if (!is_same(again, datum))
+	{
+		fprintf(stderr, "%s\n", text.data);
+		resetStringInfo(&text);
+		trajectory_write_text(&text, trajectory_decode(again, VARSIZE(again), true));
+		fprintf(stderr, "%s\n", text.data);
+		fuzz_expect(false, "the text form gives the value back");
+	}
 }
 
 /* Has OTLP a place for all of it? */

@@ -13,7 +13,12 @@ read_input(void *arg)
 {
 	const FuzzInput *in = arg;
 	struct varlena **accepted = &accepted_datum;
-	SpanSet    *set = spanset_create();
+	SpanSet    *set;
+
+	/* the server sees to this */
+	if (!utf8_is_valid((const char *) in->data, in->size))
+		return;
+	set = spanset_create();
 
 	trajectory_read_text(set, (const char *) in->data, in->size);
 	*accepted = trajectory_encode_set(set, false, CODEC_RAW);
@@ -23,7 +28,7 @@ static void
 run(void *arg)
 {
 	/* an error is an answer; after that, none may come */
-	if (shim_try(read_input, arg))
+	if (shim_try(read_input, arg) && accepted_datum != NULL)
 		fuzz_use(accepted_datum);
 }
 

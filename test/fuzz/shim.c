@@ -13,6 +13,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 
+#include "common/jsonapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/memnodes.h"
@@ -259,16 +260,17 @@ errcode(int sqlerrcode)
 	return 0;
 }
 
+char		shim_last_error[1024];
+
 /* Formats its arguments, so that a wrong one is noticed. */
 #define SHIM_MESSAGE(name) \
 int \
 name(const char *fmt,...) \
 { \
-	char		buf[1024]; \
 	va_list		args; \
 \
 	va_start(args, fmt); \
-	vsnprintf(buf, sizeof(buf), fmt, args); \
+	vsnprintf(shim_last_error, sizeof(shim_last_error), fmt, args); \
 	va_end(args); \
 	return 0; \
 }
@@ -301,6 +303,13 @@ pg_encoding_mbcliplen(int encoding, const char *s, int len, int limit)
 		clipped += l;
 	}
 	return clipped;
+}
+
+/* Only for the backend before PostgreSQL 17; where there is one, it wins. */
+__attribute__((weak)) char *
+json_errdetail(JsonParseErrorType error, JsonLexContext *lex)
+{
+	return pstrdup("The input is malformed.");
 }
 
 bool

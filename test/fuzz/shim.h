@@ -7,6 +7,9 @@
 
 #include "postgres.h"
 
+/* The last message, detail or hint that was raised. */
+extern char shim_last_error[1024];
+
 /*
  * Run with an argument; false if it raised an error.  All memory that was
  * allocated meanwhile is freed.
