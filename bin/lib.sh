@@ -42,7 +42,7 @@ is_server() {
 # Sets PG_CONFIG (the caller's choice, else the one in PATH, else Debian's
 # newest) and puts that server's programs first in PATH.
 choose_server() {
-    local candidate
+    local candidate bindir
     local -a candidates=(pg_config)
     if [ -n "${PG_CONFIG:-}" ]; then
         candidates=("$PG_CONFIG")
@@ -53,7 +53,8 @@ choose_server() {
         if is_server "$candidate"; then
             PG_CONFIG=$(command -v "$candidate")
             export PG_CONFIG
-            PATH=$("$PG_CONFIG" --bindir):$PATH
+            bindir=$("$PG_CONFIG" --bindir)
+            [[ :$PATH: == *:$bindir:* ]] || PATH=$bindir:$PATH
             return 0
         fi
     done
@@ -240,6 +241,7 @@ use_cluster() {
 
 # fresh_database NAME: an empty one with the extension.
 fresh_database() {
-    psql -Xqd postgres -v ON_ERROR_STOP=1 -c "drop database if exists $1 with (force)" -c "create database $1"
+    PGOPTIONS='-c client_min_messages=warning' psql -Xqd postgres -v ON_ERROR_STOP=1 \
+        -c "drop database if exists $1 with (force)" -c "create database $1"
     psql -Xqd "$1" -v ON_ERROR_STOP=1 -c 'create extension llmtrace'
 }
