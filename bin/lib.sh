@@ -149,7 +149,8 @@ install_server() {
 # build_and_install [MAKE ARGUMENT…]: in the current folder. Objects of
 # another server or of other arguments are thrown away first.
 build_and_install() {
-    local made sudo=sudo
+    local made
+    local -a sudo=()
     made="$("$PG_CONFIG" --version), $PG_CONFIG $*"
     if [ "$(cat build/pg_config 2>/dev/null)" != "$made" ]; then
         make -s clean PG_CONFIG="$PG_CONFIG" >/dev/null
@@ -158,10 +159,11 @@ build_and_install() {
     fi
     make -s -j2 PG_CONFIG="$PG_CONFIG" "$@"
 
-    if [ -w "$("$PG_CONFIG" --pkglibdir)" ] && [ -w "$("$PG_CONFIG" --sharedir)/extension" ]; then
-        sudo=
+    if [ ! -w "$("$PG_CONFIG" --pkglibdir)" ] || [ ! -w "$("$PG_CONFIG" --sharedir)/extension" ]; then
+        command -v sudo >/dev/null || die "installing into $("$PG_CONFIG" --pkglibdir) needs root, or sudo"
+        sudo=(sudo)
     fi
-    $sudo make -s install PG_CONFIG="$PG_CONFIG" "$@"
+    "${sudo[@]}" make -s install PG_CONFIG="$PG_CONFIG" "$@"
 }
 
 # ------------------------------------------------------------------ clusters
