@@ -78,7 +78,7 @@ need_packages() {
 protobuf-c-devel lz4-devel perl-Test-Harness perl-IPC-Run python3 gzip clang compiler-rt)"
 }
 
-# One line for what building still lacks.
+# A line for each thing that building still lacks.
 missing_tools() {
     local header
     local -a missing=()
@@ -90,8 +90,7 @@ missing_tools() {
     done
     is_server "${PG_CONFIG:-pg_config}" ||
         missing+=("a PostgreSQL server with its development files (PG_CONFIG=${PG_CONFIG:-pg_config} is none)")
-    local IFS=';'
-    printf '%s' "${missing[*]}"
+    [ ${#missing[@]} = 0 ] || printf '\n  %s' "${missing[@]}"
 }
 
 is_installed() {
