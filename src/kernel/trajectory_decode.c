@@ -477,25 +477,44 @@ decode_class_table(Trajectory *t, Cursor *c)
 	}
 }
 
-/* One attribute of all spans of a class. */
+/*
+ * One attribute of all spans of a class.  Strings and integers, which most
+ * columns hold, have loops of their own.
+ */
 static void
 decode_column(Trajectory *t, Cursor *c, const uint32 *spans, uint32 n, uint32 place)
 {
 	uint8		type = cursor_byte(c, "columns");
-	Value		v;
+	Value	   *values = t->values + place;
+	Value		v = {.type = type};
 
 	if (type & COLUMN_CONSTANT)
 	{
 		decode_payload(t, c, type & ~COLUMN_CONSTANT, &v);
 		for (uint32 i = 0; i < n; i++)
-			t->values[t->first_value[spans[i]] + place] = v;
+			values[t->first_value[spans[i]]] = v;
 	}
+	else if (type == VALUE_STRING)
+		for (uint32 i = 0; i < n; i++)
+		{
+			Bytes		s = decode_string(t, c, "columns");
+
+			v.len = s.len;
+			v.bytes = s.data;
+			values[t->first_value[spans[i]]] = v;
+		}
+	else if (type == VALUE_INT)
+		for (uint32 i = 0; i < n; i++)
+		{
+			v.integer = unzigzag(cursor_varint(c, "columns"));
+			values[t->first_value[spans[i]]] = v;
+		}
 	else
 		for (uint32 i = 0; i < n; i++)
 		{
 			uint8		own = type == COLUMN_MIXED ? cursor_byte(c, "columns") : type;
 
-			decode_payload(t, c, own, &t->values[t->first_value[spans[i]] + place]);
+			decode_payload(t, c, own, &values[t->first_value[spans[i]]]);
 		}
 }
 

@@ -10,7 +10,6 @@
 #include "postgres.h"
 
 #include "access/detoast.h"
-#include "access/toast_internals.h"
 #include "common/int.h"
 #include "compat.h"
 #include "kernel/trajectory_sql.h"
