@@ -88,7 +88,7 @@ fill_cache(TrajectoryCache *cache, struct varlena *datum)
  * one argument of a function.
  */
 Trajectory *
-trajectory_arg(FunctionCallInfo fcinfo, int arg, bool with_cold)
+trajectory_arg(FunctionCallInfo fcinfo, int arg, TrajectoryParts parts)
 {
 	struct varlena *given = (struct varlena *) PG_GETARG_POINTER(arg);
 	TrajectoryCache *cache = get_cache(fcinfo);
@@ -113,7 +113,9 @@ trajectory_arg(FunctionCallInfo fcinfo, int arg, bool with_cold)
 			cache->toast_rawsize = toast.va_rawsize;
 		}
 	}
-	if (with_cold)
+	if (parts >= PARTS_TABLES)
+		trajectory_decode_tables(cache->t);
+	if (parts == PARTS_ALL)
 		trajectory_decode_cold(cache->t);
 	return cache->t;
 }
