@@ -94,6 +94,7 @@ trajectory_arg(FunctionCallInfo fcinfo, int arg, TrajectoryParts parts)
 	TrajectoryCache *cache = get_cache(fcinfo);
 	bool		is_toasted = VARATT_IS_EXTERNAL_ONDISK(given);
 	struct varatt_external toast;
+	Trajectory *t;
 
 	if (is_toasted)
 		VARATT_EXTERNAL_GET_POINTER(toast, given);
@@ -113,11 +114,14 @@ trajectory_arg(FunctionCallInfo fcinfo, int arg, TrajectoryParts parts)
 			cache->toast_rawsize = toast.va_rawsize;
 		}
 	}
+	t = cache->t;
+	cache->t = NULL;			/* should decoding fail half-way */
 	if (parts >= PARTS_TABLES)
-		trajectory_decode_tables(cache->t);
+		trajectory_decode_tables(t);
 	if (parts == PARTS_ALL)
-		trajectory_decode_cold(cache->t);
-	return cache->t;
+		trajectory_decode_cold(t);
+	cache->t = t;
+	return t;
 }
 
 /* The header alone, without fetching the rest. */
