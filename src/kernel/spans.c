@@ -319,7 +319,7 @@ PG_FUNCTION_INFO_V1(trajectory_spans);
 Datum
 trajectory_spans(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
 	SpanFacts	facts = gather_facts(t);
 	RowWriter	w;
 
@@ -336,7 +336,7 @@ PG_FUNCTION_INFO_V1(trajectory_logical_calls);
 Datum
 trajectory_logical_calls(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
 	LogicalCall *calls = logical_calls(t);
 	RowWriter	w;
 
@@ -361,7 +361,7 @@ PG_FUNCTION_INFO_V1(trajectory_span_attributes);
 Datum
 trajectory_span_attributes(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
 	uint32		i = ordinal_arg(fcinfo, 1, t);
 	const Shape *shape = &t->shapes[trajectory_class(t, i)->shape];
 
@@ -418,7 +418,7 @@ PG_FUNCTION_INFO_V1(trajectory_span_events);
 Datum
 trajectory_span_events(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
 	uint32		ordinal = ordinal_arg(fcinfo, 1, t);
 	const SpanExtra *extra = trajectory_extra(t, ordinal);
 	JsonbParseState *state = NULL;
@@ -448,7 +448,7 @@ PG_FUNCTION_INFO_V1(trajectory_span_links);
 Datum
 trajectory_span_links(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
 	uint32		ordinal = ordinal_arg(fcinfo, 1, t);
 	const SpanExtra *extra = trajectory_extra(t, ordinal);
 	JsonbParseState *state = NULL;

@@ -132,7 +132,7 @@ PG_FUNCTION_INFO_V1(trajectory_subtree);
 Datum
 trajectory_subtree(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
 	uint32		ordinal = ordinal_arg(fcinfo, 1, t);
 
 	PG_RETURN_POINTER(trajectory_recode(t, ordinal, t->subtree[ordinal],
@@ -243,7 +243,7 @@ PG_FUNCTION_INFO_V1(trajectory_root_name);
 Datum
 trajectory_root_name(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_TABLES);
 
 	PG_RETURN_DATUM(text_datum(trajectory_class(t, trajectory_primary_root(t))->name));
 }
@@ -252,7 +252,7 @@ PG_FUNCTION_INFO_V1(trajectory_status);
 Datum
 trajectory_status(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_TABLES);
 	const SpanClass *class = trajectory_class(t, trajectory_primary_root(t));
 
 	PG_RETURN_TEXT_P(cstring_to_text(span_status_names[class->status]));
@@ -283,7 +283,7 @@ PG_FUNCTION_INFO_V1(trajectory_attr);
 Datum
 trajectory_attr(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
 	text	   *name = PG_GETARG_TEXT_PP(1);
 	Bytes		key = {VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)};
 	uint32		root = trajectory_primary_root(t);
@@ -311,7 +311,7 @@ PG_FUNCTION_INFO_V1(trajectory_show);
 Datum
 trajectory_show(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
 	StringInfoData buf;
 
 	initStringInfo(&buf);
@@ -323,7 +323,7 @@ PG_FUNCTION_INFO_V1(trajectory_path_signature);
 Datum
 trajectory_path_signature(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_TABLES);
 	StringInfoData buf;
 
 	initStringInfo(&buf);
@@ -343,7 +343,7 @@ trajectory_failure_signature(PG_FUNCTION_ARGS)
 	trajectory_summary_arg(fcinfo, 0, &s);
 	if (s.error_count == 0)
 		PG_RETURN_NULL();
-	t = trajectory_arg(fcinfo, 0, true);
+	t = trajectory_arg(fcinfo, 0, PARTS_TABLES);
 	initStringInfo(&buf);
 	if (!failure_signature(&buf, t))
 		PG_RETURN_NULL();
@@ -354,7 +354,7 @@ PG_FUNCTION_INFO_V1(trajectory_to_otlp);
 Datum
 trajectory_to_otlp(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
 	StringInfoData buf;
 
 	initStringInfo(&buf);
