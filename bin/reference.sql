@@ -43,6 +43,25 @@ left join place on place.name = p.proname and place.kind = case p.prokind when '
 where m.classid = 'pg_proc'::regclass
 group by p.oid;
 
+do $$
+declare
+    missing text;
+begin
+    select string_agg(name, ', ') into missing from routine where position is null and not is_support;
+    if missing is not null then
+        raise exception 'the pieces of the install script do not create: %', missing;
+    end if;
+    select string_agg(pg_describe_object(classid, objid, 0), ', ') into missing
+    from member
+    where classid in ('pg_proc'::regclass, 'pg_type'::regclass, 'pg_operator'::regclass, 'pg_opclass'::regclass)
+        and obj_description(objid, classid::regclass::name) is null
+        and not exists (select from pg_type where oid = objid and classid = 'pg_type'::regclass and typelem <> 0);
+    if missing is not null then
+        raise exception 'without a COMMENT: %', missing;
+    end if;
+end
+$$;
+
 -- A comment ends like a sentence, and begins like one.
 create function pg_temp.sentence(comment text) returns text
 language sql as $$
