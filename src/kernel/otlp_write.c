@@ -142,10 +142,19 @@ put_attribute(StringInfo buf, Bytes key, const Value *v)
 	appendStringInfoChar(buf, '}');
 }
 
+static bool
+has_attributes(const Trajectory *t, const AttrList *list)
+{
+	for (uint32 i = 0; i < list->n; i++)
+		if (!t->keys[list->keys[i]].is_derived)
+			return true;
+	return false;
+}
+
 static void
 put_attributes(StringInfo buf, const Trajectory *t, const AttrList *list, uint32 repaired)
 {
-	if (list->n == 0 && repaired == 0)
+	if (!has_attributes(t, list) && repaired == 0)
 		return;
 	put_name(buf, "attributes");
 	appendStringInfoChar(buf, '[');
