@@ -308,7 +308,7 @@ column_value(const SpanColumns *s, CanonicalColumn column)
 {
 	for (int i = shape_first_alias(s->shape, column); shape_is_alias(s->shape, i, column); i++)
 	{
-		const Value *v = &s->values[s->shape->alias_position[i]];
+		const Value *v = span_value(s, s->shape->alias_position[i]);
 
 		if (v->type != VALUE_EMPTY && !(v->type == VALUE_STRING && v->len == 0))
 			return v;
@@ -322,7 +322,7 @@ column_text(const SpanColumns *s, CanonicalColumn column, Bytes *text)
 {
 	for (int i = shape_first_alias(s->shape, column); shape_is_alias(s->shape, i, column); i++)
 	{
-		const Value *v = &s->values[s->shape->alias_position[i]];
+		const Value *v = span_value(s, s->shape->alias_position[i]);
 
 		if (v->type == VALUE_STRING && v->len > 0)
 		{
@@ -351,7 +351,7 @@ column_int(const SpanColumns *s, CanonicalColumn column, int64 *number)
 	{
 		int			position = s->shape->alias_position[i];
 
-		if (value_read_int(&s->values[position], number) && *number >= 0)
+		if (value_read_int(span_value(s, position), number) && *number >= 0)
 		{
 			if (alias_unit(s, position) == UNIT_ZERO_BASED && *number < PG_INT64_MAX)
 				(*number)++;
@@ -369,7 +369,7 @@ column_double(const SpanColumns *s, CanonicalColumn column, double *number)
 	{
 		int			position = s->shape->alias_position[i];
 
-		if (value_read_double(&s->values[position], number) && *number >= 0)
+		if (value_read_double(span_value(s, position), number) && *number >= 0)
 		{
 			if (alias_unit(s, position) == UNIT_SECONDS)
 				*number *= 1000;
@@ -496,7 +496,7 @@ kind_from_column(const SpanColumns *s, CanonicalColumn column)
 {
 	for (int i = shape_first_alias(s->shape, column); shape_is_alias(s->shape, i, column); i++)
 	{
-		const Value *v = &s->values[s->shape->alias_position[i]];
+		const Value *v = span_value(s, s->shape->alias_position[i]);
 		int			kind = v->type == VALUE_STRING ? kind_from_word(value_bytes(v)) : -1;
 
 		if (kind >= 0)

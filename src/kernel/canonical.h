@@ -162,13 +162,36 @@ StaticAssertDecl(COLUMN_COUNT <= 64, "columns must fit into a bit map");
 /* Room that shape_prepare needs for a shape of so many keys. */
 #define SHAPE_ALIAS_SIZE (sizeof(uint16) + sizeof(uint8))
 
-/* What the columns of one span are read from. */
+/*
+ * One attribute of all spans of a class: a value for each, or one for all.
+ */
+typedef struct ValueColumn
+{
+	Value	   *values;
+	uint32		mask;			/* 0 if there is one for all, else all bits */
+} ValueColumn;
+
+/*
+ * What the columns of one span are read from: its own list of values, or, in a
+ * decoded trajectory, its place in those of its class.
+ */
 typedef struct SpanColumns
 {
 	const Shape *shape;
 	const Key  *keys;
-	const Value *values;		/* as many as the shape has keys */
+	const Value *values;		/* as many as the shape has keys; or NULL, and … */
+	const ValueColumn *columns;
+	uint32		index;			/* … the span's place in them */
 } SpanColumns;
+
+/* The value at a place of the shape. */
+static inline const Value *
+span_value(const SpanColumns *s, uint32 place)
+{
+	if (s->values)
+		return &s->values[place];
+	return &s->columns[place].values[s->index & s->columns[place].mask];
+}
 
 /* Is any key an alias of the column?  Most shapes lack most columns. */
 static inline bool

@@ -363,10 +363,10 @@ trajectory_span_attributes(PG_FUNCTION_ARGS)
 {
 	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
 	uint32		i = ordinal_arg(fcinfo, 1, t);
-	const Shape *shape = &t->shapes[trajectory_class(t, i)->shape];
+	Value	   *room = palloc_extended(Max(t->max_attributes, 1) * sizeof(Value), MCXT_ALLOC_HUGE);
+	AttrList	list = trajectory_attributes(t, i, room);
 
-	PG_RETURN_JSONB_P(attributes_jsonb(t->keys, shape->nkeys, shape->keys,
-									   t->values + t->first_value[i]));
+	PG_RETURN_JSONB_P(attributes_jsonb(t->keys, &list));
 }
 
 static void
@@ -403,7 +403,7 @@ static void
 add_attributes(JsonbParseState **state, const Trajectory *t, const AttrList *list)
 {
 	JsonbValue	v = {.type = jbvBinary};
-	Jsonb	   *jsonb = attributes_jsonb(t->keys, list->n, list->keys, list->values);
+	Jsonb	   *jsonb = attributes_jsonb(t->keys, list);
 
 	v.val.binary.data = &jsonb->root;
 	v.val.binary.len = VARSIZE(jsonb) - VARHDRSZ;

@@ -448,10 +448,12 @@ intern_shape(SpanSet *set, const AttrList *list)
 SpanColumns
 span_columns(const SpanSet *set, const Span *span)
 {
+	static const Value no_value;
+
 	return (SpanColumns) {
 		.shape = &set->shapes[span->shape],
 			.keys = set->keys,
-			.values = span->attributes.values
+			.values = span->attributes.n > 0 ? span->attributes.values : &no_value
 	};
 }
 

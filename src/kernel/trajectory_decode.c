@@ -484,89 +484,85 @@ decode_class_table(Trajectory *t, Cursor *c)
 	}
 }
 
-/*
- * One attribute of all spans of a class.  Strings and integers, which most
- * columns hold, have loops of their own.
- */
+/* One attribute of all n spans of a class. */
 static void
-decode_column(Trajectory *t, Cursor *c, const uint32 *spans, uint32 n, uint32 place)
+decode_column(Trajectory *t, Cursor *c, uint32 n, ValueColumn *column)
 {
 	uint8		type = cursor_byte(c, "columns");
-	Value	   *values = t->values + place;
-	Value		v = {.type = type};
+	Value	   *values;
 
-	if (type & COLUMN_CONSTANT)
-	{
-		decode_payload(t, c, type & ~COLUMN_CONSTANT, &v);
-		for (uint32 i = 0; i < n; i++)
-			values[t->first_value[spans[i]]] = v;
-	}
-	else if (type == VALUE_STRING)
-		for (uint32 i = 0; i < n; i++)
-		{
-			Bytes		s = decode_string(t, c, "columns");
+	column->mask = 0;
+	if (type & COLUMN_CONSTANT || type == VALUE_EMPTY)
+		n = 1;
+	else
+		column->mask = PG_UINT32_MAX;
+	column->values = values = alloc_array(t, n, sizeof(Value));
 
-			v.len = s.len;
-			v.bytes = s.data;
-			values[t->first_value[spans[i]]] = v;
-		}
+	if (type == VALUE_STRING)
+		for (uint32 i = 0; i < n; i++)
+			values[i] = value_string(decode_string(t, c, "columns"));
 	else if (type == VALUE_INT)
 		for (uint32 i = 0; i < n; i++)
-		{
-			v.integer = unzigzag(cursor_varint(c, "columns"));
-			values[t->first_value[spans[i]]] = v;
-		}
+			values[i] = value_int(unzigzag(cursor_varint(c, "columns")));
+	else if (type == COLUMN_MIXED)
+		for (uint32 i = 0; i < n; i++)
+			decode_payload(t, c, cursor_byte(c, "columns"), &values[i]);
 	else
 		for (uint32 i = 0; i < n; i++)
-		{
-			uint8		own = type == COLUMN_MIXED ? cursor_byte(c, "columns") : type;
-
-			decode_payload(t, c, own, &values[t->first_value[spans[i]]]);
-		}
+			decode_payload(t, c, type & ~COLUMN_CONSTANT, &values[i]);
 }
 
 static void
 decode_columns(Trajectory *t, Cursor *c)
 {
-	uint32	   *ends;			/* of each class, in spans */
-	uint32	   *spans;			/* by class */
-	uint64		values = 0;
+	ValueColumn *column;
+	uint64		columns = 0;
 
+	t->class_index = alloc_array(t, t->n, sizeof(uint32));
 	for (uint32 i = 0; i < t->n; i++)
-		t->classes[t->span_class[i]].span_count++;
-	t->first_value = alloc_array(t, t->n + 1, sizeof(uint32));
-	for (uint32 i = 0; i < t->n; i++)
-	{
-		t->first_value[i] = (uint32) values;
-		values += t->shapes[trajectory_class(t, i)->shape].nkeys;
-		if (values > TRAJECTORY_MAX_VALUES)
-			bytes_corrupt("columns");
-	}
-	t->first_value[t->n] = (uint32) values;
-	t->values = alloc_array(t, values, sizeof(Value));
+		t->class_index[i] = t->classes[t->span_class[i]].span_count++;
 
-	ends = alloc_scratch(t->class_count, sizeof(uint32));
-	spans = alloc_scratch(t->n, sizeof(uint32));
-	for (uint32 i = 0, sum = 0; i < t->class_count; i++)
+	for (uint32 i = 0; i < t->class_count; i++)
 	{
-		ends[i] = sum;
-		sum += t->classes[i].span_count;
+		SpanClass  *class = &t->classes[i];
+		uint32		nkeys = t->shapes[class->shape].nkeys;
+
+		if (class->span_count == 0)
+			bytes_corrupt("classes");
+		class->first_column = (uint32) columns;
+		columns += nkeys;
+		t->max_attributes = Max(t->max_attributes, nkeys);
 	}
-	for (uint32 i = 0; i < t->n; i++)
-		spans[ends[t->span_class[i]]++] = i;
+	/* each takes a byte at least */
+	if (columns > cursor_left(c))
+		bytes_corrupt("columns");
+	t->column_count = (uint32) columns;
+	t->columns = column = alloc_array(t, columns, sizeof(ValueColumn));
 
 	for (uint32 i = 0; i < t->class_count; i++)
 	{
 		const SpanClass *class = &t->classes[i];
 
 		CHECK_FOR_INTERRUPTS();
-		if (class->span_count == 0)
-			bytes_corrupt("classes");
 		for (uint32 k = 0; k < t->shapes[class->shape].nkeys; k++)
-			decode_column(t, c, spans + ends[i] - class->span_count, class->span_count, k);
+			decode_column(t, c, class->span_count, column++);
 	}
-	pfree(ends);
-	pfree(spans);
+}
+
+/*
+ * All attributes of a span, derived ones among them.  room has
+ * t->max_attributes entries.
+ */
+AttrList
+trajectory_attributes(const Trajectory *t, uint32 ordinal, Value *room)
+{
+	SpanColumns columns = trajectory_columns(t, ordinal);
+
+	for (uint32 k = 0; k < columns.shape->nkeys; k++)
+		room[k] = *span_value(&columns, k);
+	return (AttrList) {
+		columns.shape->nkeys, columns.shape->keys, room
+	};
 }
 
 static SpanExtra *
@@ -792,8 +788,19 @@ trajectory_check(const Trajectory *t)
 			bytes_corrupt("scopes");
 		check_attributes(t, &s->attributes);
 	}
-	for (uint32 i = 0; i < t->first_value[t->n]; i++)
-		value_check(&t->values[i], 0);
+	for (uint32 i = 0; i < t->class_count; i++)
+	{
+		const SpanClass *class = &t->classes[i];
+
+		for (uint32 k = 0; k < t->shapes[class->shape].nkeys; k++)
+		{
+			const ValueColumn *column = &t->columns[class->first_column + k];
+			uint32		n = column->mask == 0 ? 1 : class->span_count;
+
+			for (uint32 v = 0; v < n; v++)
+				value_check(&column->values[v], 0);
+		}
+	}
 	for (uint32 i = 0; t->extras && i < t->n; i++)
 	{
 		const SpanExtra *extra = t->extras[i];
@@ -972,9 +979,10 @@ trajectory_add_to_set(const Trajectory *t, SpanSet *set, uint32 from, uint32 cou
 	for (uint32 i = from; i < from + count; i++)
 	{
 		const SpanClass *class = trajectory_class(t, i);
-		const Shape *shape = &t->shapes[class->shape];
 		const SpanExtra *extra = trajectory_extra(t, i);
-		AttrList	attributes = {shape->nkeys, shape->keys, t->values + t->first_value[i]};
+		uint32		nkeys = t->shapes[class->shape].nkeys;
+		AttrList	attributes = trajectory_attributes(t, i,
+													   arena_alloc(&set->arena, nkeys * sizeof(Value)));
 		Span	   *span = spanset_add_span(set);
 
 		memcpy(span->trace_id, t->summary.trace_id, sizeof(span->trace_id));

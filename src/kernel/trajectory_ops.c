@@ -270,11 +270,11 @@ trajectory_depth(PG_FUNCTION_ARGS)
 }
 
 static const Value *
-find_attribute(const Trajectory *t, uint32 n, const uint32 *keys, const Value *values, Bytes name)
+find_attribute(const Trajectory *t, const AttrList *list, Bytes name)
 {
-	for (uint32 i = 0; i < n; i++)
-		if (!t->keys[keys[i]].is_derived && bytes_equal(t->keys[keys[i]].name, name))
-			return &values[i];
+	for (uint32 i = 0; i < list->n; i++)
+		if (!t->keys[list->keys[i]].is_derived && bytes_equal(t->keys[list->keys[i]].name, name))
+			return &list->values[i];
 	return NULL;
 }
 
@@ -287,15 +287,13 @@ trajectory_attr(PG_FUNCTION_ARGS)
 	text	   *name = PG_GETARG_TEXT_PP(1);
 	Bytes		key = {VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)};
 	uint32		root = trajectory_primary_root(t);
-	const SpanClass *class = trajectory_class(t, root);
-	const Shape *shape = &t->shapes[class->shape];
-	const AttrList *resource = &t->resources[class->resource].attributes;
-	const Value *v;
+	Value	   *room = palloc_extended(Max(t->max_attributes, 1) * sizeof(Value), MCXT_ALLOC_HUGE);
+	AttrList	own = trajectory_attributes(t, root, room);
+	const Value *v = find_attribute(t, &own, key);
 	StringInfoData buf;
 
-	v = find_attribute(t, shape->nkeys, shape->keys, t->values + t->first_value[root], key);
 	if (v == NULL)
-		v = find_attribute(t, resource->n, resource->keys, resource->values, key);
+		v = find_attribute(t, &t->resources[trajectory_class(t, root)->resource].attributes, key);
 	if (v == NULL || v->type == VALUE_EMPTY)
 		PG_RETURN_NULL();
 	if (v->type == VALUE_STRING)
