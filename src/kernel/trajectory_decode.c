@@ -309,6 +309,17 @@ decode_string(const Trajectory *t, Cursor *c, const char *what)
 	return t->strings[cursor_index(c, t->string_count, what)];
 }
 
+/* A number that this version has no meaning for. */
+static void
+fail_newer(const char *what, uint64 number)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("trajectory refers to an unknown %s", what),
+			 errdetail("Its number is %llu.", (unsigned long long) number),
+			 errhint("The value may have been written by a later version of llmtrace.")));
+}
+
 static void
 decode_keys(Trajectory *t, Cursor *c)
 {
@@ -329,12 +340,14 @@ decode_keys(Trajectory *t, Cursor *c)
 				break;
 			case KEY_BUILT_IN:
 				if (number >= (uint64) known_key_count)
-					bytes_corrupt("keys");
+					fail_newer("built-in key", number);
 				t->keys[i] = key_make_known(number);
 				break;
 			case KEY_DERIVED:
-				if (number == COLUMN_NONE || number >= COLUMN_COUNT || is_mapped)
+				if (number == COLUMN_NONE || is_mapped)
 					bytes_corrupt("keys");
+				if (number >= COLUMN_COUNT)
+					fail_newer("canonical column", number);
 				t->keys[i] = key_make_derived(number);
 				break;
 			default:
@@ -344,8 +357,10 @@ decode_keys(Trajectory *t, Cursor *c)
 		{
 			uint8		column = cursor_byte(c, "keys");
 
-			if (column == COLUMN_NONE || column >= COLUMN_COUNT)
+			if (column == COLUMN_NONE)
 				bytes_corrupt("keys");
+			if (column >= COLUMN_COUNT)
+				fail_newer("canonical column", column);
 			key_map(&t->keys[i], column);
 		}
 	}
