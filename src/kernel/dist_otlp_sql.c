@@ -1,5 +1,5 @@
 /*
- * dist_otlp.c
+ * dist_otlp_sql.c
  *		dist_from_otlp: an exponential histogram data point of OTLP/JSON.
  *
  * Field names in camelCase, as OTLP/JSON wants them, or as in the .proto file.
