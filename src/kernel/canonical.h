@@ -1,0 +1,178 @@
+/*
+ * canonical.h
+ *		Canonical columns: one name for what every convention names differently.
+ *
+ * A key of an attribute may be a direct alias of a column.  Several aliases of
+ * one column are ranked; the first whose value can be read as the column's
+ * type wins.  Values that need more than reading (numbers inside a JSON text,
+ * one key that feeds two columns) are computed once, when a span comes in, and
+ * kept as derived attributes (derive.c).
+ */
+#ifndef LLMTRACE_CANONICAL_H
+#define LLMTRACE_CANONICAL_H
+
+#include "kernel/value.h"
+
+/*
+ * The columns.  The numbers are on disk (derived and mapped attributes), so
+ * new ones are appended.
+ */
+typedef enum CanonicalColumn
+{
+	COLUMN_NONE = 0,
+	COLUMN_KIND,
+	COLUMN_OPERATION,
+	COLUMN_PROVIDER,
+	COLUMN_MODEL_REQUESTED,
+	COLUMN_MODEL_RESPONDED,
+	COLUMN_MODEL_FINGERPRINT,
+	COLUMN_SERVICE_TIER,
+	COLUMN_RESPONSE_ID,
+	COLUMN_REASONING_LEVEL,
+	COLUMN_MAX_OUTPUT_TOKENS,
+	COLUMN_IS_STREAMING,
+	COLUMN_INPUT_TOKENS,
+	COLUMN_OUTPUT_TOKENS,
+	COLUMN_REASONING_TOKENS,
+	COLUMN_CACHE_READ_TOKENS,
+	COLUMN_CACHE_WRITE_TOKENS,
+	COLUMN_COST_USD,
+	COLUMN_TOOL_NAME,
+	COLUMN_TOOL_CALL_ID,
+	COLUMN_TOOL_TYPE,
+	COLUMN_TOOL_ARGUMENTS,
+	COLUMN_TOOL_RESULT,
+	COLUMN_AGENT_NAME,
+	COLUMN_AGENT_VERSION,
+	COLUMN_WORKFLOW_NAME,
+	COLUMN_CONVERSATION_ID,
+	COLUMN_USER_ID,
+	COLUMN_TENANT_ID,
+	COLUMN_FEATURE,
+	COLUMN_PROMPT_NAME,
+	COLUMN_PROMPT_VERSION,
+	COLUMN_FINISH_REASON,
+	COLUMN_RESPONSE_STATUS,
+	COLUMN_TTFT_MS,
+	COLUMN_ATTEMPT,
+	COLUMN_ERROR_TYPE,
+	COLUMN_ERROR_LEVEL,
+	COLUMN_HTTP_STATUS_CODE,
+	COLUMN_SYSTEM,
+	COLUMN_INPUT,
+	COLUMN_OUTPUT,
+	COLUMN_RETRIEVAL_DOCUMENTS,
+	COLUMN_SERVICE_NAME,
+	COLUMN_SERVICE_VERSION,
+	COLUMN_ENVIRONMENT,
+	COLUMN_REGION,
+	COLUMN_SAMPLE_RATE,
+	COLUMN_COUNT
+} CanonicalColumn;
+
+/* What a span does. */
+typedef enum OperationKind
+{
+	KIND_OTHER = 0,
+	KIND_LLM,
+	KIND_EMBEDDING,
+	KIND_RERANK,
+	KIND_RETRIEVAL,
+	KIND_TOOL,
+	KIND_AGENT,
+	KIND_WORKFLOW,
+	KIND_PLAN,
+	KIND_GUARDRAIL,
+	KIND_EVALUATOR,
+	KIND_HUMAN,
+	KIND_MEMORY,
+	KIND_COUNT
+} OperationKind;
+
+/* How the value of an alias becomes the value of its column. */
+typedef enum AliasUnit
+{
+	UNIT_AS_IS = 0,
+	UNIT_SECONDS,				/* the column is in milliseconds */
+	UNIT_ZERO_BASED				/* the column counts from one */
+} AliasUnit;
+
+/* What has to be computed from a key's value when a span comes in. */
+typedef enum DeriveRule
+{
+	DERIVE_NOTHING = 0,
+	DERIVE_USAGE,				/* JSON text with token counts */
+	DERIVE_COST,				/* JSON text with costs */
+	DERIVE_REQUEST,				/* JSON text with request parameters */
+	DERIVE_PROVIDER_METADATA,	/* JSON text by provider */
+	DERIVE_ENTITY_NAME,			/* names a tool, an agent or neither, by kind */
+	DERIVE_FIRST_TOKEN_TIME		/* an ISO 8601 time */
+} DeriveRule;
+
+typedef struct KnownKey
+{
+	const char *name;
+	uint8		column;			/* CanonicalColumn */
+	uint8		rank;			/* among the column's aliases; lower wins */
+	uint8		unit;			/* AliasUnit */
+	uint8		rule;			/* DeriveRule */
+} KnownKey;
+
+/* The built-in keys; a key's number on disk is its index here. */
+extern const KnownKey known_keys[];
+extern const int known_key_count;
+
+extern int	known_key_find(Bytes name);
+extern const char *canonical_column_name(CanonicalColumn column);
+extern CanonicalColumn canonical_column_find(Bytes name);
+extern const char *operation_kind_name(OperationKind kind);
+
+/*
+ * Reading attributes as columns.  A Shape is a set of keys, as many spans
+ * share it; position[first[c]] … position[first[c + 1] - 1] are the places,
+ * in the span's attributes, of the aliases of column c, best first.
+ */
+typedef struct Key
+{
+	Bytes		name;
+	int16		known;			/* number of the built-in key, or -1 */
+	uint8		column;			/* CanonicalColumn this key is an alias of */
+	uint8		rank;
+	bool		is_mapped;		/* the column is the user's choice, not built in */
+	bool		is_derived;		/* computed by us, named after its column */
+} Key;
+
+typedef struct Shape
+{
+	uint32		nkeys;
+	uint32	   *keys;			/* indexes of keys, sorted by name */
+	uint16	   *position;
+	uint16		first[COLUMN_COUNT + 1];
+	bool		has_rules;		/* some key needs deriving from */
+	bool		has_derived;
+} Shape;
+
+/* What the columns of one span are read from. */
+typedef struct SpanColumns
+{
+	const Shape *shape;
+	const Key  *keys;
+	const Value *values;		/* as many as the shape has keys */
+} SpanColumns;
+
+extern Key	key_make(Bytes name);
+extern Key	key_make_known(int number);
+extern Key	key_make_derived(CanonicalColumn column);
+extern void key_map(Key *key, CanonicalColumn column);
+extern void shape_prepare(Shape *shape, const Key *keys, uint16 *position);
+extern const Value *column_value(const SpanColumns *s, CanonicalColumn column);
+extern bool column_text(const SpanColumns *s, CanonicalColumn column, Bytes *text);
+extern bool column_int(const SpanColumns *s, CanonicalColumn column, int64 *number);
+extern bool column_double(const SpanColumns *s, CanonicalColumn column, double *number);
+extern bool value_read_int(const Value *v, int64 *number);
+extern bool value_read_double(const Value *v, double *number);
+extern OperationKind columns_kind(const SpanColumns *s);
+extern bool columns_is_error(const SpanColumns *s);
+extern Bytes provider_normalise(Bytes provider, char *buf, size_t buf_size);
+
+#endif							/* LLMTRACE_CANONICAL_H */

@@ -1,0 +1,14 @@
+/*
+ * derive.h
+ *		Canonical values that take more than reading an attribute.
+ */
+#ifndef LLMTRACE_DERIVE_H
+#define LLMTRACE_DERIVE_H
+
+#include "kernel/spanset.h"
+
+extern bool events_need_deriving(const Event *events, uint32 n);
+extern bool span_needs_deriving(const SpanSet *set, const Span *span);
+extern void span_derive(SpanSet *set, const Span *span);
+
+#endif							/* LLMTRACE_DERIVE_H */

@@ -1,0 +1,178 @@
+/*
+ * logical_calls.c
+ *		Attempts grouped into logical calls.
+ *
+ * Retries come in three shapes.  Sibling spans: same parent, kind, name and
+ * arguments, the later one beginning when an earlier one has failed; or
+ * overlapping in time, then the later one is a hedge (only where the arguments
+ * are recorded: parallel calls of unknown arguments are just parallel).  An
+ * attribute that numbers the attempt.  Events, one a retry, on a single span.
+ * What is said explicitly wins over what is inferred.
+ *
+ * One pass over the spans with a hash table: O(n).
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "kernel/logical_calls.h"
+#include "port/pg_bitutils.h"
+
+const char *const attempt_source_names[] = {"none", "attribute", "event", "inferred"};
+
+/* Events that tell of a retry within a span. */
+static const char *const retry_events[] = {"gen_ai.retry", "retry", "llm.retry", "http.retry"};
+
+/* The latest attempt of one parent, kind, name and arguments. */
+typedef struct CallGroup
+{
+	bool		is_used;
+	uint32		hash;
+	uint32		ordinal;
+	const Value *arguments;		/* NULL if not recorded */
+} CallGroup;
+
+bool
+kind_is_call(uint8 kind)
+{
+	return kind == KIND_LLM || kind == KIND_EMBEDDING || kind == KIND_RERANK ||
+		kind == KIND_RETRIEVAL || kind == KIND_TOOL;
+}
+
+static const Value *
+call_arguments(const Trajectory *t, uint32 ordinal)
+{
+	SpanColumns columns = trajectory_columns(t, ordinal);
+	const Value *arguments = trajectory_class(t, ordinal)->kind == KIND_TOOL ?
+		column_value(&columns, COLUMN_TOOL_ARGUMENTS) : NULL;
+
+	return arguments ? arguments : column_value(&columns, COLUMN_INPUT);
+}
+
+static uint32
+call_hash(const Trajectory *t, uint32 ordinal, const Value *arguments)
+{
+	const SpanClass *class = trajectory_class(t, ordinal);
+	uint32		h = hash_bytes((const unsigned char *) class->name.data, class->name.len);
+
+	h = hash_combine(h, murmurhash32((uint32) t->parent[ordinal]));
+	h = hash_combine(h, class->kind);
+	if (arguments && value_is_bytes(arguments->type))
+		h = hash_combine(h, hash_bytes((const unsigned char *) arguments->bytes, arguments->len));
+	return h;
+}
+
+static bool
+is_same_call(const Trajectory *t, uint32 a, uint32 b, const Value *x, const Value *y)
+{
+	const SpanClass *class = trajectory_class(t, a);
+	const SpanClass *other = trajectory_class(t, b);
+
+	return t->parent[a] == t->parent[b] && class->kind == other->kind &&
+		bytes_equal(class->name, other->name) &&
+		(x == NULL) == (y == NULL) && (x == NULL || value_compare(x, y) == 0);
+}
+
+static int32
+count_retry_events(const Trajectory *t, uint32 ordinal)
+{
+	const SpanExtra *extra = trajectory_extra(t, ordinal);
+	int32		count = 0;
+
+	for (uint32 i = 0; extra && i < extra->event_count; i++)
+		for (size_t k = 0; k < lengthof(retry_events); k++)
+			count += bytes_equal_cstring(extra->events[i].name, retry_events[k]);
+	return count;
+}
+
+/* What the span itself says about its attempt. */
+static void
+read_attempt(const Trajectory *t, uint32 ordinal, LogicalCall *call)
+{
+	SpanColumns columns = trajectory_columns(t, ordinal);
+	int64		attempt;
+	int32		retries;
+
+	call->attempt = 1;
+	if (column_int(&columns, COLUMN_ATTEMPT, &attempt) && attempt > 0 && attempt <= PG_INT32_MAX)
+	{
+		call->attempt = (int32) attempt;
+		call->source = ATTEMPT_ATTRIBUTE;
+	}
+	else if ((retries = count_retry_events(t, ordinal)) > 0)
+	{
+		call->attempt += retries;
+		call->source = ATTEMPT_EVENT;
+	}
+}
+
+/* Is this span another attempt of the call that an earlier one began? */
+static bool
+continues(const Trajectory *t, uint32 ordinal, const CallGroup *group, LogicalCall *call,
+		  const LogicalCall *previous)
+{
+	bool		has_failed = trajectory_class(t, group->ordinal)->is_error;
+	int64		previous_end = t->end_ns[group->ordinal];
+	bool		overlaps = previous_end == TIME_OPEN || t->start_ns[ordinal] < previous_end;
+
+	call->is_hedge = overlaps && group->arguments != NULL;
+	if (call->source == ATTEMPT_ATTRIBUTE && call->attempt <= previous->attempt)
+		call->is_hedge = false;
+	if (call->source == ATTEMPT_ATTRIBUTE)
+		return call->attempt > previous->attempt;
+	return call->is_hedge || (has_failed && !overlaps);
+}
+
+/* One entry a span of a decoded trajectory. */
+LogicalCall *
+logical_calls(const Trajectory *t)
+{
+	LogicalCall *calls = palloc_extended(t->n * sizeof(LogicalCall),
+										 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	uint32		mask = pg_nextpower2_32(Max(t->n, 4)) * 2 - 1;
+	CallGroup  *groups = palloc_extended(((size_t) mask + 1) * sizeof(CallGroup),
+										 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	int32		count = 0;
+
+	for (uint32 i = 0; i < t->n; i++)
+	{
+		LogicalCall *call = &calls[i];
+		const Value *arguments;
+		CallGroup  *group;
+		uint32		hash;
+		uint32		h;
+
+		call->call = NOT_A_CALL;
+		if (!kind_is_call(trajectory_class(t, i)->kind))
+			continue;
+		read_attempt(t, i, call);
+
+		arguments = call_arguments(t, i);
+		hash = call_hash(t, i, arguments);
+		h = hash & mask;
+		while (groups[h].is_used &&
+			   (groups[h].hash != hash ||
+				!is_same_call(t, i, groups[h].ordinal, arguments, groups[h].arguments)))
+			h = (h + 1) & mask;
+		group = &groups[h];
+
+		if (group->is_used && continues(t, i, group, call, &calls[group->ordinal]))
+		{
+			const LogicalCall *previous = &calls[group->ordinal];
+
+			call->call = previous->call;
+			if (call->source != ATTEMPT_ATTRIBUTE && previous->attempt < PG_INT32_MAX)
+			{
+				call->attempt = previous->attempt + 1;
+				call->source = ATTEMPT_INFERRED;
+			}
+		}
+		else
+		{
+			call->call = count++;
+			call->is_hedge = false;
+		}
+		*group = (CallGroup) {true, hash, i, arguments};
+	}
+	pfree(groups);
+	return calls;
+}

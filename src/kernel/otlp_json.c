@@ -1,0 +1,875 @@
+/*
+ * otlp_json.c
+ *		Reading ExportTraceServiceRequest as JSON.
+ *
+ * Accepts what exporters in the wild send: camelCase and snake_case, members
+ * in any order, ids in hex or base64, enums by number or name, 64-bit integers
+ * as strings or numbers.  Several documents may follow one another.  Unknown
+ * members are skipped.
+ *
+ * The envelope (requests, resources, scopes) has to be right.  Inside a span,
+ * anything that cannot be kept leaves out that span alone: what is wrong is
+ * noted as the reason, the rest of the span is still read past.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "common/base64.h"
+#include "kernel/json_reader.h"
+#include "kernel/otlp.h"
+#include "kernel/repair.h"
+#include "miscadmin.h"
+
+typedef struct OtlpJson
+{
+	JsonReader	r;
+	SpanSet    *set;
+	ValueStack	stack;
+	RepairList	repairs;
+	uint32		repairs_seen;	/* those that lie before what is read next */
+	const char *reject;			/* why the span at hand cannot be kept */
+} OtlpJson;
+
+static void
+reject(OtlpJson *o, const char *reason)
+{
+	if (o->reject == NULL)
+		o->reject = reason;
+}
+
+/* A mistake in the envelope ends the document, one in a span ends the span. */
+static void
+misfit(OtlpJson *o, bool in_span, const char *expected, const char *reason)
+{
+	if (!in_span)
+		json_fail(&o->r, expected);
+	reject(o, reason);
+	json_skip(&o->r);
+}
+
+/* The name of a member is one of two spellings. */
+static bool
+is_named(Bytes name, const char *camel, const char *snake)
+{
+	return bytes_equal_cstring(name, camel) || bytes_equal_cstring(name, snake);
+}
+
+/* null stands for an absent member. */
+static bool
+read_null(OtlpJson *o)
+{
+	if (o->r.token != JSON_TOKEN_NULL)
+		return false;
+	json_next(&o->r);
+	return true;
+}
+
+static Bytes
+read_text(OtlpJson *o, bool in_span, const char *reason)
+{
+	if (read_null(o))
+		return (Bytes) {"", 0};
+	if (o->r.token == JSON_TOKEN_STRING)
+		return json_string(&o->r);
+	misfit(o, in_span, "a string", reason);
+	return (Bytes) {"", 0};
+}
+
+/* A number, or a string that holds one. */
+static bool
+read_number_text(OtlpJson *o, Bytes *text)
+{
+	if (o->r.token == JSON_TOKEN_STRING)
+		*text = json_string(&o->r);
+	else if (o->r.token == JSON_TOKEN_NUMBER)
+	{
+		*text = json_peek_text(&o->r);
+		json_next(&o->r);
+	}
+	else
+		return false;
+	return true;
+}
+
+static bool
+unsigned_from_text(Bytes text, uint64 *number)
+{
+	int64		i;
+	double		d;
+
+	if (number_read_int(text, &i))
+	{
+		*number = (uint64) i;
+		return i >= 0;
+	}
+	/* from 2^63 on, or written with an exponent */
+	if (!number_read_double(text, &d) || !(d >= 0 && d < 18446744073709551616.0))
+		return false;
+	*number = (uint64) d;
+	return true;
+}
+
+static uint64
+read_unsigned(OtlpJson *o, bool in_span, const char *reason)
+{
+	Bytes		text;
+	uint64		number = 0;
+
+	if (read_null(o))
+		return 0;
+	if (!read_number_text(o, &text))
+		misfit(o, in_span, "a number", reason);
+	else if (!unsigned_from_text(text, &number))
+	{
+		if (!in_span)
+			json_fail_detail(&o->r, "expected a number that is not negative before this.");
+		reject(o, reason);
+	}
+	return number;
+}
+
+/* A count or a set of flags: 32 bits, more of them are as good as all. */
+static uint32
+read_uint32(OtlpJson *o, bool in_span, const char *reason)
+{
+	uint64		number = read_unsigned(o, in_span, reason);
+
+	return (uint32) Min(number, PG_UINT32_MAX);
+}
+
+/*
+ * An enum by number or name; unknown ones are the first, as a reader of
+ * protobuf that does not know them would have it.
+ */
+static uint8
+read_enum(OtlpJson *o, const char *const *names, uint8 count, const char *reason)
+{
+	Bytes		text;
+	uint64		number;
+
+	if (read_null(o))
+		return 0;
+	if (!read_number_text(o, &text))
+	{
+		misfit(o, true, NULL, reason);
+		return 0;
+	}
+	for (uint8 i = 0; i < count; i++)
+		if (bytes_equal_cstring(text, names[i]))
+			return i;
+	return unsigned_from_text(text, &number) && number < count ? (uint8) number : 0;
+}
+
+/* Bytes from base64, with the alphabet of URLs too, padded or not. */
+static bool
+base64_read(Bytes text, Arena *arena, Bytes *bytes)
+{
+	char	   *padded = palloc(text.len + 4);
+	uint32		len = text.len;
+	char	   *out;
+	int			got;
+
+	for (uint32 i = 0; i < len; i++)
+		padded[i] = text.data[i] == '-' ? '+' : text.data[i] == '_' ? '/' : text.data[i];
+	while (len % 4 != 0 && len < text.len + 3)
+		padded[len++] = '=';
+	out = arena_alloc(arena, pg_b64_dec_len(len) + 1);
+	got = pg_b64_decode(padded, len, (void *) out, pg_b64_dec_len(len) + 1);
+	pfree(padded);
+	*bytes = (Bytes) {out, Max(got, 0)};
+	return got >= 0;
+}
+
+/*
+ * An id of size bytes: hex in either case, with 0x or not, shorter ones padded
+ * on the left, or base64.  False if it is neither.
+ */
+static bool
+id_from_text(OtlpJson *o, Bytes text, uint8 *id, size_t size)
+{
+	Bytes		bytes;
+
+	if (text.len > 2 && text.data[0] == '0' && (text.data[1] == 'x' || text.data[1] == 'X'))
+		text = (Bytes) {text.data + 2, text.len - 2};
+	if (hex_read(text, id, size))
+		return true;
+	if (text.len > size * 2 || !base64_read(text, &o->set->arena, &bytes) ||
+		(bytes.len != size && bytes.len != 8))
+		return false;
+	memset(id, 0, size);
+	memcpy(id + size - bytes.len, bytes.data, bytes.len);
+	return true;
+}
+
+/* A trace id; zero for none. */
+static void
+read_trace_id(OtlpJson *o, uint8 *id, const char *reason)
+{
+	Bytes		text = read_text(o, true, reason);
+
+	if (text.len > 0 && !id_from_text(o, text, id, 16))
+		reject(o, reason);
+}
+
+/* A span id; 0 for none. */
+static uint64
+span_id_from_text(OtlpJson *o, Bytes text, const char *reason)
+{
+	uint8		id[8];
+
+	if (text.len == 0)
+		return 0;
+	if (!id_from_text(o, text, id, 8))
+	{
+		reject(o, reason);
+		return 0;
+	}
+	return span_id_from_bytes(id);
+}
+
+/* Characters of the document that were replaced since the last call. */
+static uint32
+take_repairs(OtlpJson *o)
+{
+	uint32		before = o->repairs_seen;
+	size_t		offset = json_offset(&o->r);
+
+	while (o->repairs_seen < o->repairs.count &&
+		   o->repairs.offsets[o->repairs_seen] < offset)
+		o->repairs_seen++;
+	return o->repairs_seen - before;
+}
+
+static Value read_value(OtlpJson *o, bool in_span, int depth);
+
+static Value
+read_int_value(OtlpJson *o, bool in_span)
+{
+	Bytes		text;
+	int64		i;
+	double		d;
+
+	if (read_null(o))
+		return (Value) {.type = VALUE_EMPTY};
+	if (!read_number_text(o, &text))
+		misfit(o, in_span, "a number", "intValue is not a number");
+	else if (number_read_int(text, &i))
+		return value_int(i);
+	else if (number_read_double(text, &d))
+	{
+		/* written with an exponent, or beyond 64 bits */
+		if (d == rint(d) && d >= -9223372036854775808.0 && d < 9223372036854775808.0)
+			return value_int((int64) d);
+		return value_double(d);
+	}
+	else if (!in_span)
+		json_fail_detail(&o->r, "expected a number as intValue before this.");
+	else
+		reject(o, "intValue is not a number");
+	return (Value) {.type = VALUE_EMPTY};
+}
+
+static Value
+read_double_value(OtlpJson *o, bool in_span)
+{
+	Bytes		text;
+	double		d;
+
+	if (read_null(o))
+		return (Value) {.type = VALUE_EMPTY};
+	if (!read_number_text(o, &text))
+		misfit(o, in_span, "a number", "doubleValue is not a number");
+	else if (number_read_double(text, &d))
+		return value_double(d);
+	else if (!in_span)
+		json_fail_detail(&o->r, "expected a number as doubleValue before this.");
+	else
+		reject(o, "doubleValue is not a number");
+	return (Value) {.type = VALUE_EMPTY};
+}
+
+static Value
+read_bool_value(OtlpJson *o, bool in_span)
+{
+	bool		is_true = o->r.token == JSON_TOKEN_TRUE;
+
+	if (read_null(o))
+		return (Value) {.type = VALUE_EMPTY};
+	if (is_true || o->r.token == JSON_TOKEN_FALSE)
+	{
+		json_next(&o->r);
+		return value_bool(is_true);
+	}
+	misfit(o, in_span, "true or false", "boolValue is neither true nor false");
+	return (Value) {.type = VALUE_EMPTY};
+}
+
+static Value
+read_bytes_value(OtlpJson *o, bool in_span)
+{
+	Bytes		bytes = {"", 0};
+
+	if (read_null(o))
+		return (Value) {.type = VALUE_EMPTY};
+	if (o->r.token != JSON_TOKEN_STRING)
+		misfit(o, in_span, "a string of base64", "bytesValue is not base64");
+	else if (!base64_read(json_string(&o->r), &o->set->arena, &bytes))
+	{
+		if (!in_span)
+			json_fail_detail(&o->r, "expected base64 as bytesValue before this.");
+		reject(o, "bytesValue is not base64");
+	}
+	return (Value) {.type = VALUE_BYTES,.len = bytes.len,.bytes = bytes.data};
+}
+
+/* A KeyValue: {"key": …, "value": …}. */
+static void
+read_key_value(OtlpJson *o, bool in_span, int depth, Bytes *key, Value *value)
+{
+	Bytes		name;
+
+	*key = (Bytes) {"", 0};
+	*value = (Value) {.type = VALUE_EMPTY};
+	if (o->r.token != JSON_TOKEN_OBJECT_START)
+	{
+		misfit(o, in_span, "an attribute", "an attribute is not an object");
+		return;
+	}
+	json_begin_object(&o->r);
+	while (json_next_member(&o->r, &name))
+	{
+		if (bytes_equal_cstring(name, "key"))
+			*key = read_text(o, in_span, "an attribute's key is not a string");
+		else if (bytes_equal_cstring(name, "value"))
+			*value = read_value(o, in_span, depth);
+		else
+			json_skip(&o->r);
+	}
+}
+
+/* An ArrayValue or KeyValueList: {"values": […]}. */
+static Value
+read_container(OtlpJson *o, bool in_span, ValueType type, int depth)
+{
+	uint32		base = o->stack.count;
+	Bytes		name;
+	Bytes		key = {"", 0};
+	Value		value;
+
+	if (read_null(o))
+		return (Value) {.type = VALUE_EMPTY};
+	if (depth >= VALUE_MAX_DEPTH)
+	{
+		misfit(o, in_span, "a value that is nested less deeply",
+			   "an attribute's value is nested too deeply");
+		return (Value) {.type = VALUE_EMPTY};
+	}
+	if (o->r.token != JSON_TOKEN_OBJECT_START)
+	{
+		misfit(o, in_span, "an object with \"values\"",
+			   "arrayValue or kvlistValue is not an object");
+		return (Value) {.type = VALUE_EMPTY};
+	}
+	json_begin_object(&o->r);
+	while (json_next_member(&o->r, &name))
+	{
+		if (!bytes_equal_cstring(name, "values") || o->r.token == JSON_TOKEN_NULL)
+			json_skip(&o->r);
+		else if (o->r.token != JSON_TOKEN_ARRAY_START)
+			misfit(o, in_span, "an array", "values is not an array");
+		else
+		{
+			json_begin_array(&o->r);
+			while (json_next_element(&o->r))
+			{
+				if (type == VALUE_KVLIST)
+					read_key_value(o, in_span, depth + 1, &key, &value);
+				else
+					value = read_value(o, in_span, depth + 1);
+				value_push(&o->stack, key, value);
+			}
+		}
+	}
+	return otlp_finish_container(&o->stack, base, type, &o->set->arena);
+}
+
+/* An AnyValue.  The recursion is bounded by VALUE_MAX_DEPTH. */
+static Value
+read_value(OtlpJson *o, bool in_span, int depth)
+{
+	Value		value = {.type = VALUE_EMPTY};
+	Bytes		name;
+
+	if (read_null(o))
+		return value;
+	if (o->r.token != JSON_TOKEN_OBJECT_START)
+	{
+		misfit(o, in_span, "an object such as {\"stringValue\": …}",
+			   "an attribute's value is not an object");
+		return value;
+	}
+	json_begin_object(&o->r);
+	while (json_next_member(&o->r, &name))
+	{
+		if (is_named(name, "stringValue", "string_value"))
+			value = read_null(o) ? value :
+				value_string(read_text(o, in_span, "stringValue is not a string"));
+		else if (is_named(name, "intValue", "int_value"))
+			value = read_int_value(o, in_span);
+		else if (is_named(name, "doubleValue", "double_value"))
+			value = read_double_value(o, in_span);
+		else if (is_named(name, "boolValue", "bool_value"))
+			value = read_bool_value(o, in_span);
+		else if (is_named(name, "arrayValue", "array_value"))
+			value = read_container(o, in_span, VALUE_ARRAY, depth);
+		else if (is_named(name, "kvlistValue", "kvlist_value"))
+			value = read_container(o, in_span, VALUE_KVLIST, depth);
+		else if (is_named(name, "bytesValue", "bytes_value"))
+			value = read_bytes_value(o, in_span);
+		else
+			json_skip(&o->r);
+	}
+	return value;
+}
+
+/* Push an array of KeyValues. */
+static void
+read_attributes(OtlpJson *o, bool in_span)
+{
+	Bytes		key;
+	Value		value;
+
+	if (read_null(o))
+		return;
+	if (o->r.token != JSON_TOKEN_ARRAY_START)
+	{
+		misfit(o, in_span, "an array of attributes", "attributes is not an array");
+		return;
+	}
+	json_begin_array(&o->r);
+	while (json_next_element(&o->r))
+	{
+		read_key_value(o, in_span, 0, &key, &value);
+		spanset_push_attr(o->set, spanset_key(o->set, key), value);
+	}
+}
+
+static void
+read_status(OtlpJson *o, Span *span)
+{
+	static const char *const codes[] = {
+		"STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR"
+	};
+	Bytes		name;
+
+	if (read_null(o))
+		return;
+	if (o->r.token != JSON_TOKEN_OBJECT_START)
+	{
+		misfit(o, true, NULL, "status is not an object");
+		return;
+	}
+	json_begin_object(&o->r);
+	while (json_next_member(&o->r, &name))
+	{
+		if (bytes_equal_cstring(name, "code"))
+			span->status = read_enum(o, codes, lengthof(codes), "status code is not a number");
+		else if (bytes_equal_cstring(name, "message"))
+			span->status_message = read_text(o, true, "status message is not a string");
+		else
+			json_skip(&o->r);
+	}
+}
+
+static void
+read_event(OtlpJson *o, Span *span, Event *event)
+{
+	uint32		base = o->set->stack_count;
+	Bytes		name;
+
+	memset(event, 0, sizeof(*event));
+	if (o->r.token != JSON_TOKEN_OBJECT_START)
+	{
+		misfit(o, true, NULL, "an event is not an object");
+		return;
+	}
+	json_begin_object(&o->r);
+	while (json_next_member(&o->r, &name))
+	{
+		if (is_named(name, "timeUnixNano", "time_unix_nano"))
+			event->time_ns = otlp_event_time(read_unsigned(o, true, "an event's time is not a number"),
+											 span);
+		else if (bytes_equal_cstring(name, "name"))
+			event->name = read_text(o, true, "an event's name is not a string");
+		else if (bytes_equal_cstring(name, "attributes"))
+			read_attributes(o, true);
+		else if (is_named(name, "droppedAttributesCount", "dropped_attributes_count"))
+			event->dropped_attributes_count =
+				read_uint32(o, true, "droppedAttributesCount is not a number");
+		else
+			json_skip(&o->r);
+	}
+	event->attributes = spanset_pop_attrs(o->set, base);
+}
+
+static void
+read_link(OtlpJson *o, Link *link)
+{
+	uint32		base = o->set->stack_count;
+	Bytes		name;
+
+	memset(link, 0, sizeof(*link));
+	if (o->r.token != JSON_TOKEN_OBJECT_START)
+	{
+		misfit(o, true, NULL, "a link is not an object");
+		return;
+	}
+	json_begin_object(&o->r);
+	while (json_next_member(&o->r, &name))
+	{
+		if (is_named(name, "traceId", "trace_id"))
+			read_trace_id(o, link->trace_id, "a link's trace id is malformed");
+		else if (is_named(name, "spanId", "span_id"))
+			link->span_id = span_id_from_text(o, read_text(o, true, "a link's span id is malformed"),
+											  "a link's span id is malformed");
+		else if (is_named(name, "traceState", "trace_state"))
+			link->trace_state = read_text(o, true, "a link's trace state is not a string");
+		else if (bytes_equal_cstring(name, "attributes"))
+			read_attributes(o, true);
+		else if (is_named(name, "droppedAttributesCount", "dropped_attributes_count"))
+			link->dropped_attributes_count =
+				read_uint32(o, true, "droppedAttributesCount is not a number");
+		else if (bytes_equal_cstring(name, "flags"))
+			link->flags = read_uint32(o, true, "a link's flags are not a number");
+		else
+			json_skip(&o->r);
+	}
+	link->attributes = spanset_pop_attrs(o->set, base);
+}
+
+/* Begin an array of events or links, if the member is one. */
+static bool
+begin_list(OtlpJson *o, const char *reason)
+{
+	if (read_null(o))
+		return false;
+	if (o->r.token != JSON_TOKEN_ARRAY_START)
+	{
+		misfit(o, true, NULL, reason);
+		return false;
+	}
+	json_begin_array(&o->r);
+	return true;
+}
+
+static void
+read_events(OtlpJson *o, Span *span)
+{
+	Event	   *events = NULL;
+	uint32		max = 0;
+	uint32		n = 0;
+
+	if (!begin_list(o, "events is not an array"))
+		return;
+	while (json_next_element(&o->r))
+	{
+		events = spanset_grow(o->set, events, n, &max, sizeof(Event));
+		read_event(o, span, &events[n++]);
+	}
+	span->events = events;
+	span->event_count = n;
+}
+
+static void
+read_links(OtlpJson *o, Span *span)
+{
+	Link	   *links = NULL;
+	uint32		max = 0;
+	uint32		n = 0;
+
+	if (!begin_list(o, "links is not an array"))
+		return;
+	while (json_next_element(&o->r))
+	{
+		links = spanset_grow(o->set, links, n, &max, sizeof(Link));
+		read_link(o, &links[n++]);
+	}
+	span->links = links;
+	span->link_count = n;
+}
+
+/* The members that most spans do not have. */
+static void
+read_rare_member(OtlpJson *o, Bytes name, Span *span)
+{
+	if (is_named(name, "traceState", "trace_state"))
+		span->trace_state = read_text(o, true, "traceState is not a string");
+	else if (bytes_equal_cstring(name, "flags"))
+		span->flags = read_uint32(o, true, "flags is not a number");
+	else if (bytes_equal_cstring(name, "events"))
+		read_events(o, span);
+	else if (bytes_equal_cstring(name, "links"))
+		read_links(o, span);
+	else if (is_named(name, "droppedAttributesCount", "dropped_attributes_count"))
+		span->dropped_attributes_count =
+			read_uint32(o, true, "droppedAttributesCount is not a number");
+	else if (is_named(name, "droppedEventsCount", "dropped_events_count"))
+		span->dropped_events_count = read_uint32(o, true, "droppedEventsCount is not a number");
+	else if (is_named(name, "droppedLinksCount", "dropped_links_count"))
+		span->dropped_links_count = read_uint32(o, true, "droppedLinksCount is not a number");
+	else
+		json_skip(&o->r);
+}
+
+static void
+read_span(OtlpJson *o)
+{
+	static const char *const kinds[] = {
+		"SPAN_KIND_UNSPECIFIED", "SPAN_KIND_INTERNAL", "SPAN_KIND_SERVER",
+		"SPAN_KIND_CLIENT", "SPAN_KIND_PRODUCER", "SPAN_KIND_CONSUMER"
+	};
+	uint32		base = o->set->stack_count;
+	Span		span = {.end_ns = TIME_OPEN};
+	Bytes		name;
+	Bytes		id_text = {"", 0};
+	uint64		start_ns = 0;
+	uint64		end_ns = 0;
+
+	o->reject = NULL;
+	take_repairs(o);
+	if (o->r.token != JSON_TOKEN_OBJECT_START)
+	{
+		reject(o, "a span is not an object");
+		json_skip(&o->r);
+		spanset_reject(o->set, id_text, o->reject);
+		return;
+	}
+	json_begin_object(&o->r);
+	while (json_next_member(&o->r, &name))
+	{
+		if (is_named(name, "traceId", "trace_id"))
+			read_trace_id(o, span.trace_id, "trace id is malformed");
+		else if (is_named(name, "spanId", "span_id"))
+			id_text = read_text(o, true, "span id is not a string");
+		else if (is_named(name, "parentSpanId", "parent_span_id"))
+			span.parent_id = span_id_from_text(o, read_text(o, true, "parent span id is not a string"),
+											   "parent span id is malformed");
+		else if (bytes_equal_cstring(name, "name"))
+			span.name = read_text(o, true, "name is not a string");
+		else if (bytes_equal_cstring(name, "kind"))
+			span.span_kind = read_enum(o, kinds, lengthof(kinds), "kind is not a number");
+		else if (is_named(name, "startTimeUnixNano", "start_time_unix_nano"))
+			start_ns = read_unsigned(o, true, "startTimeUnixNano is not a number");
+		else if (is_named(name, "endTimeUnixNano", "end_time_unix_nano"))
+			end_ns = read_unsigned(o, true, "endTimeUnixNano is not a number");
+		else if (bytes_equal_cstring(name, "attributes"))
+			read_attributes(o, true);
+		else if (bytes_equal_cstring(name, "status"))
+			read_status(o, &span);
+		else
+			read_rare_member(o, name, &span);
+	}
+
+	span.repaired += take_repairs(o);
+	otlp_set_times(&span, start_ns, end_ns, &o->reject);
+	span.span_id = span_id_from_text(o, id_text, "span id is malformed");
+	if (bytes_are_zero(span.trace_id, sizeof(span.trace_id)))
+		reject(o, "trace id is missing or zero");
+	if (span.span_id == 0)
+		reject(o, "span id is missing or zero");
+	if (span.name.len > SPAN_NAME_MAX_LEN)
+		reject(o, "name is longer than 65535 bytes");
+
+	if (o->reject)
+	{
+		o->set->stack_count = base;
+		spanset_reject(o->set, id_text, o->reject);
+		return;
+	}
+	otlp_take_attributes(o->set, &span, base);
+	*spanset_add_span(o->set) = span;
+}
+
+static void
+read_resource(OtlpJson *o, uint32 index)
+{
+	uint32		base = o->set->stack_count;
+	Resource   *resource = &o->set->resources[index];
+	Bytes		name;
+
+	if (read_null(o))
+		return;
+	json_begin_object(&o->r);
+	while (json_next_member(&o->r, &name))
+	{
+		if (bytes_equal_cstring(name, "attributes"))
+			read_attributes(o, false);
+		else if (is_named(name, "droppedAttributesCount", "dropped_attributes_count"))
+			resource->dropped_attributes_count = read_uint32(o, false, NULL);
+		else
+			json_skip(&o->r);
+	}
+	resource->attributes = spanset_pop_attrs(o->set, base);
+}
+
+static void
+read_scope(OtlpJson *o, uint32 index)
+{
+	uint32		base = o->set->stack_count;
+	Scope	   *scope = &o->set->scopes[index];
+	Bytes		name;
+
+	if (read_null(o))
+		return;
+	json_begin_object(&o->r);
+	while (json_next_member(&o->r, &name))
+	{
+		if (bytes_equal_cstring(name, "name"))
+			scope->name = read_text(o, false, NULL);
+		else if (bytes_equal_cstring(name, "version"))
+			scope->version = read_text(o, false, NULL);
+		else if (bytes_equal_cstring(name, "attributes"))
+			read_attributes(o, false);
+		else if (is_named(name, "droppedAttributesCount", "dropped_attributes_count"))
+			scope->dropped_attributes_count = read_uint32(o, false, NULL);
+		else
+			json_skip(&o->r);
+	}
+	scope->attributes = spanset_pop_attrs(o->set, base);
+}
+
+static void
+read_scope_spans(OtlpJson *o, uint32 resource)
+{
+	uint32		scope = spanset_add_scope(o->set);
+	uint32		first = o->set->span_count;
+	Bytes		name;
+
+	json_begin_object(&o->r);
+	while (json_next_member(&o->r, &name))
+	{
+		if (bytes_equal_cstring(name, "scope") ||
+			is_named(name, "instrumentationLibrary", "instrumentation_library"))
+			read_scope(o, scope);
+		else if (is_named(name, "schemaUrl", "schema_url"))
+			o->set->scopes[scope].schema_url = read_text(o, false, NULL);
+		else if (bytes_equal_cstring(name, "spans") && !read_null(o))
+		{
+			json_begin_array(&o->r);
+			while (json_next_element(&o->r))
+			{
+				CHECK_FOR_INTERRUPTS();
+				read_span(o);
+			}
+		}
+		else if (!bytes_equal_cstring(name, "spans"))
+			json_skip(&o->r);
+	}
+	for (uint32 i = first; i < o->set->span_count; i++)
+	{
+		o->set->spans[i].resource = resource;
+		o->set->spans[i].scope = scope;
+	}
+}
+
+static void
+read_resource_spans(OtlpJson *o)
+{
+	uint32		resource = spanset_add_resource(o->set);
+	Bytes		name;
+
+	json_begin_object(&o->r);
+	while (json_next_member(&o->r, &name))
+	{
+		if (bytes_equal_cstring(name, "resource"))
+			read_resource(o, resource);
+		else if (is_named(name, "schemaUrl", "schema_url"))
+			o->set->resources[resource].schema_url = read_text(o, false, NULL);
+		else if (is_named(name, "scopeSpans", "scope_spans") ||
+				 is_named(name, "instrumentationLibrarySpans", "instrumentation_library_spans"))
+		{
+			if (read_null(o))
+				continue;
+			json_begin_array(&o->r);
+			while (json_next_element(&o->r))
+				read_scope_spans(o, resource);
+		}
+		else
+			json_skip(&o->r);
+	}
+}
+
+/* Requests of the other signals come to the same place when misconfigured. */
+static void
+fail_other_signal(Bytes name)
+{
+	static const char *const signals[][3] = {
+		{"resourceLogs", "resource_logs", "logs"},
+		{"resourceMetrics", "resource_metrics", "metrics"},
+		{"resourceProfiles", "resource_profiles", "profiles"}
+	};
+
+	for (size_t i = 0; i < lengthof(signals); i++)
+		if (is_named(name, signals[i][0], signals[i][1]))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("OTLP document holds %s, not traces", signals[i][2]),
+					 errdetail("It has a member \"%s\" where \"resourceSpans\" was expected.",
+							   signals[i][0]),
+					 errhint("Send only traces here: in a Collector, use this exporter in a traces pipeline.")));
+}
+
+static void
+read_request(OtlpJson *o)
+{
+	bool		has_spans = false;
+	bool		is_empty = true;
+	Bytes		name;
+
+	if (o->r.token != JSON_TOKEN_OBJECT_START)
+		json_fail(&o->r, "an object with \"resourceSpans\"");
+	json_begin_object(&o->r);
+	while (json_next_member(&o->r, &name))
+	{
+		is_empty = false;
+		/* Tempo's API calls them batches */
+		if (is_named(name, "resourceSpans", "resource_spans") ||
+			bytes_equal_cstring(name, "batches"))
+		{
+			has_spans = true;
+			if (read_null(o))
+				continue;
+			json_begin_array(&o->r);
+			while (json_next_element(&o->r))
+				read_resource_spans(o);
+		}
+		else
+		{
+			fail_other_signal(name);
+			json_skip(&o->r);
+		}
+	}
+	/* an exporter with nothing to say may send {} */
+	if (!has_spans && !is_empty)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("document is JSON, but not OTLP"),
+				 errdetail("The object has no member \"resourceSpans\".")));
+}
+
+/*
+ * Add the spans of one or more ExportTraceServiceRequest documents to a set.
+ * The document must stay where it is as long as the set.
+ */
+void
+otlp_json_read(SpanSet *set, const char *json, size_t len)
+{
+	OtlpJson	o = {.set = set};
+
+	json = repair_json(json, len, &len, &o.repairs);
+	json_reader_init(&o.r, json, len, "OTLP JSON", &set->arena);
+	do
+		read_request(&o);
+	while (o.r.token != JSON_TOKEN_END);
+}

@@ -1,0 +1,182 @@
+/*
+ * repair.c
+ *		Text that PostgreSQL cannot store, made storable.
+ */
+#include "postgres.h"
+
+#include "kernel/repair.h"
+#include "mb/pg_wchar.h"
+#include "utils/memutils.h"
+
+#define REPLACEMENT "\xef\xbf\xbd"
+#define REPLACEMENT_LEN 3
+#define ESCAPED_REPLACEMENT "\\ufffd"
+#define ESCAPE_LEN 6			/* \uXXXX */
+
+/* How much of the input is valid, as whole characters, without NUL. */
+static size_t
+valid_prefix(const char *s, size_t len)
+{
+	return pg_encoding_verifymbstr(PG_UTF8, s, (int) len);
+}
+
+static void
+note_repair(RepairList *repairs, size_t offset)
+{
+	if (repairs->count >= repairs->max)
+	{
+		repairs->max = Max(repairs->max * 2, 64);
+		repairs->offsets = repairs->offsets ?
+			repalloc_huge(repairs->offsets, repairs->max * sizeof(size_t)) :
+			palloc(repairs->max * sizeof(size_t));
+	}
+	repairs->offsets[repairs->count++] = offset;
+}
+
+/*
+ * Copy with each invalid byte replaced.  out has room for three times the
+ * input.  Every replacement's place in out is noted, if there is a list.
+ */
+static size_t
+copy_repaired(const char *s, size_t len, char *out, uint32 *repaired, RepairList *repairs)
+{
+	size_t		in = 0;
+	size_t		filled = 0;
+
+	for (;;)
+	{
+		size_t		valid = valid_prefix(s + in, len - in);
+
+		memcpy(out + filled, s + in, valid);
+		in += valid;
+		filled += valid;
+		if (in == len)
+			return filled;
+		if (repairs)
+			note_repair(repairs, filled);
+		(*repaired)++;
+		memcpy(out + filled, REPLACEMENT, REPLACEMENT_LEN);
+		in++;
+		filled += REPLACEMENT_LEN;
+	}
+}
+
+/* A string that may hold anything; copied only if it has to change. */
+Bytes
+repair_utf8(Bytes s, Arena *arena, uint32 *repaired)
+{
+	char	   *out;
+
+	if (valid_prefix(s.data, s.len) == s.len)
+		return s;
+	out = arena_alloc(arena, (size_t) s.len * REPLACEMENT_LEN);
+	return (Bytes) {
+		out, copy_repaired(s.data, s.len, out, repaired, NULL)
+	};
+}
+
+/* The code unit of the \uXXXX escape at p, or -1 if there is none. */
+static int
+escape_unit(const char *p, const char *end)
+{
+	int			unit = 0;
+
+	if (end - p < ESCAPE_LEN || p[0] != '\\' || p[1] != 'u')
+		return -1;
+	for (int i = 2; i < ESCAPE_LEN; i++)
+	{
+		char		c = p[i];
+
+		unit <<= 4;
+		if (c >= '0' && c <= '9')
+			unit |= c - '0';
+		else if (c >= 'a' && c <= 'f')
+			unit |= c - 'a' + 10;
+		else if (c >= 'A' && c <= 'F')
+			unit |= c - 'A' + 10;
+		else
+			return -1;
+	}
+	return unit;
+}
+
+#define IS_HIGH_SURROGATE(unit) ((unit) >= 0xd800 && (unit) < 0xdc00)
+#define IS_LOW_SURROGATE(unit) ((unit) >= 0xdc00 && (unit) < 0xe000)
+
+/*
+ * The next escape that the JSON parser would refuse: NUL or half a surrogate
+ * pair.  NULL if there is none.
+ */
+static const char *
+find_bad_escape(const char *p, const char *end)
+{
+	while (p < end && (p = memchr(p, '\\', end - p)) != NULL)
+	{
+		int			unit = escape_unit(p, end);
+
+		if (unit == 0 || IS_LOW_SURROGATE(unit))
+			return p;
+		if (IS_HIGH_SURROGATE(unit))
+		{
+			int			next = escape_unit(p + ESCAPE_LEN, end);
+
+			if (!IS_LOW_SURROGATE(next))
+				return p;
+			p += 2 * ESCAPE_LEN;
+		}
+		else
+			p += unit >= 0 ? ESCAPE_LEN : 2;
+	}
+	return NULL;
+}
+
+static int
+offset_compare(const void *a, const void *b)
+{
+	size_t		x = *(const size_t *) a;
+	size_t		y = *(const size_t *) b;
+
+	return (x > y) - (x < y);
+}
+
+/*
+ * Make a JSON document readable for the parser, which would fail all of it for
+ * one bad character.  The result is the input itself if there is nothing to
+ * repair.
+ */
+const char *
+repair_json(const char *json, size_t len, size_t *repaired_len, RepairList *repairs)
+{
+	uint32		repaired = 0;
+	char	   *copy;
+	const char *at;
+
+	memset(repairs, 0, sizeof(*repairs));
+	*repaired_len = len;
+	if (valid_prefix(json, len) == len)
+	{
+		at = find_bad_escape(json, json + len);
+		if (at == NULL)
+			return json;
+		copy = palloc_extended(Max(len, 1), MCXT_ALLOC_HUGE);
+		memcpy(copy, json, len);
+	}
+	else
+	{
+		if (len > MaxAllocSize / REPLACEMENT_LEN)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("document is too large to be repaired"),
+					 errdetail("It has %zu bytes, and some of them are not UTF-8.", len)));
+		copy = palloc_extended(len * REPLACEMENT_LEN, MCXT_ALLOC_HUGE);
+		*repaired_len = len = copy_repaired(json, len, copy, &repaired, repairs);
+	}
+
+	for (at = copy; (at = find_bad_escape(at, copy + len)) != NULL; at += ESCAPE_LEN)
+	{
+		memcpy(copy + (at - copy), ESCAPED_REPLACEMENT, ESCAPE_LEN);
+		note_repair(repairs, at - copy);
+	}
+	qsort(repairs->offsets, repairs->count, sizeof(size_t), offset_compare);
+	return copy;
+}

@@ -1,0 +1,12 @@
+/*
+ * show.h
+ *		A trajectory drawn as a tree, for a terminal.
+ */
+#ifndef LLMTRACE_SHOW_H
+#define LLMTRACE_SHOW_H
+
+#include "kernel/trajectory.h"
+
+extern void show_trajectory(StringInfo buf, const Trajectory *t);
+
+#endif							/* LLMTRACE_SHOW_H */

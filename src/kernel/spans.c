@@ -1,0 +1,467 @@
+/*
+ * spans.c
+ *		The spans of a trajectory as rows: spans, span_events, span_links,
+ *		span_attributes and logical_calls.
+ */
+#include "postgres.h"
+
+#include "compat.h"
+#include "kernel/jsonb_values.h"
+#include "kernel/json_reader.h"
+#include "kernel/logical_calls.h"
+#include "kernel/otlp.h"
+#include "kernel/row_writer.h"
+#include "kernel/span_times.h"
+#include "kernel/trajectory_sql.h"
+#include "kernel/trajectory_text.h"
+#include "kernel/usage.h"
+#include "miscadmin.h"
+#include "utils/fmgrprotos.h"
+#include "utils/numeric.h"
+
+/* What a row takes from the tree as a whole. */
+typedef struct SpanFacts
+{
+	SpanUsage  *usage;
+	uint8	   *scope;			/* UsageScope */
+	int64	   *self_ns;
+	LogicalCall *calls;
+} SpanFacts;
+
+static const char *const usage_scope_names[] = {NULL, "own", "rollup"};
+
+static void
+row_hex_id(RowWriter *w, uint64 span_id)
+{
+	static const char digits[] = "0123456789abcdef";
+	char		text[16];
+
+	for (int i = 15; i >= 0; i--, span_id >>= 4)
+		text[i] = digits[span_id & 15];
+	row_text(w, (Bytes) {text, sizeof(text)});
+}
+
+static void
+row_ms(RowWriter *w, int64 ns)
+{
+	row_float8(w, ns / 1e6);
+}
+
+static void
+row_column_text(RowWriter *w, const SpanColumns *columns, CanonicalColumn column)
+{
+	Bytes		text;
+
+	if (column_text(columns, column, &text))
+		row_text(w, text);
+	else
+		row_null(w);
+}
+
+static void
+row_tokens(RowWriter *w, const SpanColumns *columns, CanonicalColumn column, bool is_shown)
+{
+	int64		tokens;
+
+	if (is_shown && column_int(columns, column, &tokens))
+		row_int8(w, tokens);
+	else
+		row_null(w);
+}
+
+static SpanFacts
+gather_facts(const Trajectory *t)
+{
+	SpanFacts	facts;
+	int64	   *ends = palloc_extended(t->n * sizeof(int64), MCXT_ALLOC_HUGE);
+	uint8	   *kinds = palloc_extended(t->n, MCXT_ALLOC_HUGE);
+
+	facts.usage = palloc_extended(t->n * sizeof(SpanUsage), MCXT_ALLOC_HUGE);
+	facts.scope = palloc_extended(t->n, MCXT_ALLOC_HUGE);
+	facts.self_ns = palloc_extended(t->n * sizeof(int64), MCXT_ALLOC_HUGE);
+	for (uint32 i = 0; i < t->n; i++)
+	{
+		SpanColumns columns = trajectory_columns(t, i);
+
+		kinds[i] = trajectory_class(t, i)->kind;
+		facts.usage[i] = columns_usage(&columns);
+	}
+	usage_scopes(t->n, t->parent, kinds, facts.usage, facts.scope);
+	effective_ends(t->n, t->parent, t->start_ns, t->end_ns, ends);
+	self_times(t->n, t->parent, t->start_ns, t->end_ns, ends, facts.self_ns);
+	facts.calls = logical_calls(t);
+	pfree(ends);
+	pfree(kinds);
+	return facts;
+}
+
+/* The type of the first exception event that names one. */
+static bool
+exception_type(const Trajectory *t, uint32 ordinal, Bytes *type)
+{
+	const SpanExtra *extra = trajectory_extra(t, ordinal);
+
+	for (uint32 i = 0; extra && i < extra->event_count; i++)
+	{
+		const AttrList *list = &extra->events[i].attributes;
+
+		if (!bytes_equal_cstring(extra->events[i].name, "exception"))
+			continue;
+		for (uint32 k = 0; k < list->n; k++)
+			if (list->values[k].type == VALUE_STRING && list->values[k].len > 0 &&
+				bytes_equal_cstring(t->keys[list->keys[k]].name, "exception.type"))
+			{
+				*type = value_bytes(&list->values[k]);
+				return true;
+			}
+	}
+	return false;
+}
+
+static void
+row_error_type(RowWriter *w, const Trajectory *t, uint32 ordinal, const SpanColumns *columns)
+{
+	Bytes		type;
+	int64		code;
+	char		text[24];
+
+	if (!trajectory_class(t, ordinal)->is_error)
+		row_null(w);
+	else if (column_text(columns, COLUMN_ERROR_TYPE, &type) || exception_type(t, ordinal, &type))
+		row_text(w, type);
+	else if (column_int(columns, COLUMN_HTTP_STATUS_CODE, &code) && code >= 400)
+	{
+		snprintf(text, sizeof(text), INT64_FORMAT, code);
+		row_cstring(w, text);
+	}
+	else
+		row_null(w);
+}
+
+static void
+row_provider(RowWriter *w, const SpanColumns *columns)
+{
+	char		buf[64];
+	Bytes		provider;
+
+	if (column_text(columns, COLUMN_PROVIDER, &provider))
+		row_text(w, provider_normalise(provider, buf, sizeof(buf)));
+	else
+		row_null(w);
+}
+
+static void
+row_model(RowWriter *w, const SpanColumns *columns)
+{
+	Bytes		model;
+
+	if (column_text(columns, COLUMN_MODEL_RESPONDED, &model) ||
+		column_text(columns, COLUMN_MODEL_REQUESTED, &model))
+		row_text(w, model);
+	else
+		row_null(w);
+}
+
+/*
+ * Only of tool spans: on a model call such a name is what the model asked for.
+ * A tool span that names none is named after its tool.
+ */
+static void
+row_tool(RowWriter *w, const SpanClass *class, const SpanColumns *columns)
+{
+	static const char prefix[] = "execute_tool ";
+	size_t		prefix_len = sizeof(prefix) - 1;
+	Bytes		name = class->name;
+
+	if (class->kind != KIND_TOOL)
+	{
+		row_null(w);
+		row_null(w);
+		return;
+	}
+	if (!column_text(columns, COLUMN_TOOL_NAME, &name) && name.len > prefix_len &&
+		memcmp(name.data, prefix, prefix_len) == 0)
+		name = (Bytes) {name.data + prefix_len, name.len - prefix_len};
+	row_text(w, name);
+	row_column_text(w, columns, COLUMN_TOOL_CALL_ID);
+}
+
+static void
+row_cost(RowWriter *w, const SpanColumns *columns)
+{
+	StringInfoData buf;
+	double		cost;
+	Datum		numeric;
+
+	if (!column_double(columns, COLUMN_COST_USD, &cost))
+	{
+		row_null(w);
+		return;
+	}
+	/* by way of the shortest text: float8_numeric rounds to 15 digits */
+	initStringInfo(&buf);
+	json_put_double(&buf, cost);
+	numeric = DirectFunctionCall3(numeric_in, CStringGetDatum(buf.data),
+								  ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+	row_varlena(w, (struct varlena *) DatumGetPointer(numeric));
+	pfree(buf.data);
+}
+
+static void
+row_usage(RowWriter *w, const SpanColumns *columns, const SpanFacts *facts, uint32 ordinal)
+{
+	uint8		scope = facts->scope[ordinal];
+	bool		is_own = scope != USAGE_ROLLUP;
+
+	if (scope == USAGE_NONE)
+		row_null(w);
+	else
+		row_cstring(w, usage_scope_names[scope]);
+	row_tokens(w, columns, COLUMN_INPUT_TOKENS, is_own);
+	row_tokens(w, columns, COLUMN_OUTPUT_TOKENS, is_own);
+	row_tokens(w, columns, COLUMN_REASONING_TOKENS, is_own);
+	row_tokens(w, columns, COLUMN_CACHE_READ_TOKENS, is_own);
+	row_tokens(w, columns, COLUMN_CACHE_WRITE_TOKENS, is_own);
+	row_tokens(w, columns, COLUMN_INPUT_TOKENS, true);
+	row_tokens(w, columns, COLUMN_OUTPUT_TOKENS, true);
+	row_cost(w, columns);
+}
+
+static void
+row_structure(RowWriter *w, const Trajectory *t, uint32 i)
+{
+	uint64		parent_id = trajectory_parent_id(t, i);
+
+	row_uuid(w, t->summary.trace_id);
+	row_hex_id(w, trajectory_span_id(t, i));
+	if (parent_id != 0)
+		row_hex_id(w, parent_id);
+	else
+		row_null(w);
+	row_int4(w, i + 1);
+	if (t->parent[i] >= 0)
+		row_int4(w, t->parent[i] + 1);
+	else
+		row_null(w);
+	row_int4(w, t->depth[i] + 1);
+	row_int8(w, t->subtree[i]);
+}
+
+static void
+row_times(RowWriter *w, const Trajectory *t, uint32 i, int64 self_ns)
+{
+	row_timestamptz(w, timestamptz_from_ns(t->summary.start_ns));
+	row_timestamptz(w, timestamptz_from_ns(t->start_ns[i]));
+	if (t->end_ns[i] != TIME_OPEN)
+	{
+		row_timestamptz(w, timestamptz_from_ns(t->end_ns[i]));
+		row_ms(w, t->start_ns[i] - t->summary.start_ns);
+		row_ms(w, t->end_ns[i] - t->start_ns[i]);
+		row_ms(w, self_ns);
+	}
+	else
+	{
+		row_null(w);
+		row_ms(w, t->start_ns[i] - t->summary.start_ns);
+		row_null(w);
+		row_null(w);
+	}
+}
+
+/* One row of spans(); the columns are those of spans.sql, in their order. */
+static void
+put_span(RowWriter *w, const Trajectory *t, const SpanFacts *facts, uint32 i)
+{
+	const SpanClass *class = trajectory_class(t, i);
+	const SpanExtra *extra = trajectory_extra(t, i);
+	SpanColumns columns = trajectory_columns(t, i);
+	RootKind	root_kind = trajectory_root_kind(t, i);
+
+	row_begin(w);
+	row_structure(w, t, i);
+	row_text(w, class->name);
+	row_cstring(w, operation_kind_name(class->kind));
+	row_column_text(w, &columns, COLUMN_OPERATION);
+	row_cstring(w, span_kind_names[class->span_kind]);
+	row_times(w, t, i, facts->self_ns[i]);
+	row_cstring(w, span_status_names[class->status]);
+	if (extra && extra->status_message.len > 0)
+		row_text(w, extra->status_message);
+	else
+		row_null(w);
+	row_bool(w, class->is_error);
+	row_error_type(w, t, i, &columns);
+	row_bool(w, root_kind == ROOT_ORPHAN || root_kind == ROOT_CUT);
+	row_provider(w, &columns);
+	row_model(w, &columns);
+	row_tool(w, class, &columns);
+	if (facts->calls[i].call != NOT_A_CALL)
+		row_int4(w, facts->calls[i].attempt);
+	else
+		row_null(w);
+	row_usage(w, &columns, facts, i);
+	row_end(w);
+}
+
+PG_FUNCTION_INFO_V1(trajectory_spans);
+Datum
+trajectory_spans(PG_FUNCTION_ARGS)
+{
+	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	SpanFacts	facts = gather_facts(t);
+	RowWriter	w;
+
+	row_writer_init(&w, fcinfo);
+	for (uint32 i = 0; i < t->n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		put_span(&w, t, &facts, i);
+	}
+	return (Datum) 0;
+}
+
+PG_FUNCTION_INFO_V1(trajectory_logical_calls);
+Datum
+trajectory_logical_calls(PG_FUNCTION_ARGS)
+{
+	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	LogicalCall *calls = logical_calls(t);
+	RowWriter	w;
+
+	row_writer_init(&w, fcinfo);
+	for (uint32 i = 0; i < t->n; i++)
+	{
+		if (calls[i].call == NOT_A_CALL)
+			continue;
+		CHECK_FOR_INTERRUPTS();
+		row_begin(&w);
+		row_int4(&w, calls[i].call + 1);
+		row_int4(&w, i + 1);
+		row_int4(&w, calls[i].attempt);
+		row_cstring(&w, attempt_source_names[calls[i].source]);
+		row_bool(&w, calls[i].is_hedge);
+		row_end(&w);
+	}
+	return (Datum) 0;
+}
+
+PG_FUNCTION_INFO_V1(trajectory_span_attributes);
+Datum
+trajectory_span_attributes(PG_FUNCTION_ARGS)
+{
+	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	uint32		i = ordinal_arg(fcinfo, 1, t);
+	const Shape *shape = &t->shapes[trajectory_class(t, i)->shape];
+
+	PG_RETURN_JSONB_P(attributes_jsonb(t->keys, shape->nkeys, shape->keys,
+									   t->values + t->first_value[i]));
+}
+
+static void
+add_member(JsonbParseState **state, const char *name, JsonbValue *v)
+{
+	JsonbValue	key = {.type = jbvString};
+
+	key.val.string.val = unconstify(char *, name);
+	key.val.string.len = strlen(name);
+	pushJsonbValue(state, WJB_KEY, &key);
+	pushJsonbValue(state, WJB_VALUE, v);
+}
+
+static void
+add_text(JsonbParseState **state, const char *name, Bytes s)
+{
+	JsonbValue	v = {.type = jbvString};
+
+	v.val.string.val = unconstify(char *, s.data);
+	v.val.string.len = s.len;
+	add_member(state, name, &v);
+}
+
+static void
+add_number(JsonbParseState **state, const char *name, int64 number)
+{
+	JsonbValue	v = {.type = jbvNumeric};
+
+	v.val.numeric = int64_to_numeric(number);
+	add_member(state, name, &v);
+}
+
+static void
+add_attributes(JsonbParseState **state, const Trajectory *t, const AttrList *list)
+{
+	JsonbValue	v = {.type = jbvBinary};
+	Jsonb	   *jsonb = attributes_jsonb(t->keys, list->n, list->keys, list->values);
+
+	v.val.binary.data = &jsonb->root;
+	v.val.binary.len = VARSIZE(jsonb) - VARHDRSZ;
+	add_member(state, "attributes", &v);
+}
+
+/*
+ * Events as an array of {"time_ns", "name", "attributes"}, and of
+ * "dropped_attributes_count" where there were more.
+ */
+PG_FUNCTION_INFO_V1(trajectory_span_events);
+Datum
+trajectory_span_events(PG_FUNCTION_ARGS)
+{
+	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	uint32		ordinal = ordinal_arg(fcinfo, 1, t);
+	const SpanExtra *extra = trajectory_extra(t, ordinal);
+	JsonbParseState *state = NULL;
+
+	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+	for (uint32 i = 0; extra && i < extra->event_count; i++)
+	{
+		const Event *event = &extra->events[i];
+
+		CHECK_FOR_INTERRUPTS();
+		pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+		add_number(&state, "time_ns", event->time_ns);
+		add_text(&state, "name", event->name);
+		add_attributes(&state, t, &event->attributes);
+		if (event->dropped_attributes_count > 0)
+			add_number(&state, "dropped_attributes_count", event->dropped_attributes_count);
+		pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+	}
+	PG_RETURN_JSONB_P(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL)));
+}
+
+/*
+ * Links as an array of {"trace_id", "span_id", "attributes"}, and of
+ * "trace_state", "flags" and "dropped_attributes_count" where there are any.
+ */
+PG_FUNCTION_INFO_V1(trajectory_span_links);
+Datum
+trajectory_span_links(PG_FUNCTION_ARGS)
+{
+	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	uint32		ordinal = ordinal_arg(fcinfo, 1, t);
+	const SpanExtra *extra = trajectory_extra(t, ordinal);
+	JsonbParseState *state = NULL;
+
+	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+	for (uint32 i = 0; extra && i < extra->link_count; i++)
+	{
+		const Link *link = &extra->links[i];
+		StringInfoData ids;
+
+		CHECK_FOR_INTERRUPTS();
+		initStringInfo(&ids);
+		hex_put(&ids, link->trace_id, 16);
+		span_id_put_hex(&ids, link->span_id);
+		pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+		add_text(&state, "trace_id", (Bytes) {ids.data, 32});
+		add_text(&state, "span_id", (Bytes) {ids.data + 32, 16});
+		add_attributes(&state, t, &link->attributes);
+		if (link->trace_state.len > 0)
+			add_text(&state, "trace_state", link->trace_state);
+		if (link->flags != 0)
+			add_number(&state, "flags", link->flags);
+		if (link->dropped_attributes_count > 0)
+			add_number(&state, "dropped_attributes_count", link->dropped_attributes_count);
+		pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+	}
+	PG_RETURN_JSONB_P(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_ARRAY, NULL)));
+}

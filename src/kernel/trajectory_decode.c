@@ -1,0 +1,923 @@
+/*
+ * trajectory_decode.c
+ *		From the binary format of trajectory.h to arrays.
+ *
+ * Decoding trusts nothing: every count is checked against the bytes that are
+ * left before memory is allocated, every index against its table.  What it
+ * does not check is what only matters to a value from outside, such as the
+ * encoding of strings and the canonical order: trajectory_check() and encoding
+ * anew do that.
+ */
+#include "postgres.h"
+
+#ifdef USE_LZ4
+#include <lz4.h>
+#endif
+
+#include "common/int.h"
+#include "common/pg_lzcompress.h"
+#include "compat.h"
+#include "kernel/trajectory.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+/*
+ * No codec makes data smaller than this many times (LZ4: 255), so a size that
+ * claims more is a lie.
+ */
+#define MAX_COMPRESSION 256
+
+static void *
+alloc_array(size_t n, size_t size)
+{
+	return palloc_extended(Max(n, 1) * size, MCXT_ALLOC_HUGE);
+}
+
+/* Read and check the header of a datum whose first bytes are there. */
+void
+trajectory_read_summary(const void *datum, TrajectorySummary *summary)
+{
+	TrajectoryHeader h;
+
+	memcpy(&h, datum, sizeof(h));
+	memcpy(summary->trace_id, h.trace_id, sizeof(h.trace_id));
+	summary->content_hash = load_uint64(h.content_hash);
+	summary->start_ns = (int64) load_uint64(h.start_ns);
+	summary->duration_ns = (int64) load_uint64(h.duration_ns);
+	summary->input_tokens = (int64) load_uint64(h.input_tokens);
+	summary->output_tokens = (int64) load_uint64(h.output_tokens);
+	summary->span_count = load_uint32(h.span_count);
+	summary->error_count = load_uint32(h.error_count);
+	summary->root_count = load_uint32(h.root_count);
+	summary->hot_size = load_uint32(h.hot_size);
+	summary->version = h.version;
+	summary->codec = h.codec;
+	summary->class_width = h.class_width;
+	summary->flags = h.flags;
+
+	if (summary->version != TRAJECTORY_VERSION)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("trajectory has an unknown format version"),
+				 errdetail("The version is %u; this server's extension reads version %d.",
+						   summary->version, TRAJECTORY_VERSION),
+				 errhint("The value may have been written by a later version of llmtrace.")));
+	if (summary->flags & ~TRAJECTORY_FLAGS ||
+		(summary->class_width != 1 && summary->class_width != 2 && summary->class_width != 4) ||
+		summary->span_count == 0 || summary->span_count > TRAJECTORY_MAX_SPANS ||
+		summary->start_ns < 0 || summary->duration_ns < 0 ||
+		summary->start_ns > PG_INT64_MAX - summary->duration_ns)
+		bytes_corrupt("header");
+}
+
+/* Depths, parents and subtree sizes from the pops. */
+static void
+decode_structure(Trajectory *t, Cursor *c)
+{
+	uint32		n = t->n;
+	const uint8 *pops = cursor_take(c, n, "structure");
+	int32	   *last_at;		/* at each depth, the last span */
+	int32		depth = -1;
+	int32		deepest = 0;
+
+	for (uint32 i = 0; i < n; i++)
+	{
+		uint32		pop = pops[i];
+
+		if (pop == 255)
+			pop += cursor_index(c, TRAJECTORY_MAX_SPANS, "structure");
+		if (pop > (uint32) (depth + 1))
+			bytes_corrupt("structure");
+		depth = depth + 1 - (int32) pop;
+		t->depth[i] = depth;
+		deepest = Max(deepest, depth);
+	}
+
+	last_at = alloc_array(deepest + 1, sizeof(int32));
+	for (uint32 i = 0; i < n; i++)
+	{
+		t->parent[i] = t->depth[i] == 0 ? -1 : last_at[t->depth[i] - 1];
+		last_at[t->depth[i]] = (int32) i;
+		t->subtree[i] = 1;
+	}
+	for (uint32 i = n; i-- > 0;)
+		if (t->parent[i] >= 0)
+			t->subtree[t->parent[i]] += t->subtree[i];
+	pfree(last_at);
+}
+
+static void
+decode_classes(Trajectory *t, Cursor *c)
+{
+	uint32		n = t->n;
+	const uint8 *p = cursor_take(c, (size_t) n * t->summary.class_width, "classes of spans");
+
+	switch (t->summary.class_width)
+	{
+		case 1:
+			for (uint32 i = 0; i < n; i++)
+				t->span_class[i] = p[i];
+			break;
+		case 2:
+			for (uint32 i = 0; i < n; i++)
+				t->span_class[i] = p[2 * i] | p[2 * i + 1] << 8;
+			break;
+		default:
+			for (uint32 i = 0; i < n; i++)
+				t->span_class[i] = load_uint32(p + 4 * (size_t) i);
+			break;
+	}
+}
+
+static void
+decode_times(Trajectory *t, Cursor *c)
+{
+	int64		start = t->summary.start_ns;
+
+	for (uint32 i = 0; i < t->n; i++)
+	{
+		int64		delta = unzigzag(cursor_varint(c, "times"));
+		uint64		length = cursor_varint(c, "times");
+
+		if (pg_add_s64_overflow(start, delta, &start) || start < 0 ||
+			length > (uint64) (PG_INT64_MAX - start) + 1)
+			bytes_corrupt("times");
+		t->start_ns[i] = start;
+		t->end_ns[i] = length == 0 ? TIME_OPEN : start + (int64) (length - 1);
+	}
+}
+
+static void
+decode_root_parents(Trajectory *t, Cursor *c)
+{
+	uint32		ordinal = 0;
+
+	t->root_parent_count = cursor_count(c, 10, "parents");
+	t->root_parents = alloc_array(t->root_parent_count, sizeof(RootParent));
+	for (uint32 i = 0; i < t->root_parent_count; i++)
+	{
+		RootParent *r = &t->root_parents[i];
+		uint32		step = cursor_index(c, t->n - ordinal, "parents");
+
+		if (i > 0 && step == 0)
+			bytes_corrupt("parents");
+		ordinal += step;
+		r->ordinal = ordinal;
+		r->root_kind = cursor_byte(c, "parents");
+		r->parent_id = load_uint64(cursor_take(c, 8, "parents"));
+		if ((r->root_kind != ROOT_ORPHAN && r->root_kind != ROOT_CUT) ||
+			r->parent_id == 0 || t->depth[ordinal] != 0)
+			bytes_corrupt("parents");
+	}
+}
+
+static void
+decode_hot(Trajectory *t)
+{
+	uint32		n = t->n;
+	size_t		hot_size = t->summary.hot_size;
+	Cursor		c;
+	char	   *block;
+
+	if (t->datum_size < sizeof(TrajectoryHeader) + hot_size)
+		bytes_corrupt("header");
+	c.at = (const uint8 *) t->datum + sizeof(TrajectoryHeader);
+	c.end = c.at + hot_size;
+
+	/* a span takes at least a pop, a class, an id and two bytes of times */
+	if (hot_size / (11 + t->summary.class_width) < n)
+		bytes_corrupt("header");
+
+	block = alloc_array(n, 2 * sizeof(int64) + 4 * sizeof(int32));
+	t->start_ns = (int64 *) block;
+	t->end_ns = t->start_ns + n;
+	t->parent = (int32 *) (t->end_ns + n);
+	t->depth = t->parent + n;
+	t->subtree = (uint32 *) (t->depth + n);
+	t->span_class = t->subtree + n;
+
+	decode_structure(t, &c);
+	decode_classes(t, &c);
+	t->span_id = cursor_take(&c, (size_t) n * 8, "span ids");
+	decode_times(t, &c);
+	decode_root_parents(t, &c);
+	if (cursor_left(&c) != 0)
+		bytes_corrupt("parents");
+}
+
+/* The cold section, decompressed if need be. */
+Cursor
+trajectory_open_cold(const Trajectory *t)
+{
+	Cursor		c;
+	size_t		size;
+	size_t		stored;
+	char	   *raw;
+	int			got = -1;
+
+	c.at = (const uint8 *) t->datum + sizeof(TrajectoryHeader) + t->summary.hot_size;
+	c.end = (const uint8 *) t->datum + t->datum_size;
+	size = cursor_varint(&c, "cold section");
+	stored = cursor_left(&c);
+
+	if (t->summary.codec == CODEC_RAW)
+	{
+		if (size != stored)
+			bytes_corrupt("cold section");
+		return c;
+	}
+	if (size > MaxAllocSize || size / MAX_COMPRESSION > stored)
+		bytes_corrupt("cold section");
+
+	raw = alloc_array(size, 1);
+	switch (t->summary.codec)
+	{
+		case CODEC_PGLZ:
+			got = pglz_decompress((const char *) c.at, stored, raw, size, true);
+			break;
+		case CODEC_LZ4:
+#ifdef USE_LZ4
+			got = LZ4_decompress_safe((const char *) c.at, raw, stored, size);
+			break;
+#else
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("trajectory is compressed with lz4, which this server was built without")));
+#endif
+	}
+	if (got < 0 || (size_t) got != size)
+		bytes_corrupt("cold section");
+	return (Cursor) {(const uint8 *) raw, (const uint8 *) raw + size};
+}
+
+static void
+decode_strings(Trajectory *t, Cursor *c)
+{
+	size_t		total = 0;
+
+	t->string_count = cursor_count(c, 1, "strings");
+	t->strings = alloc_array(t->string_count, sizeof(Bytes));
+	for (uint32 i = 0; i < t->string_count; i++)
+	{
+		t->strings[i].len = cursor_count(c, 1, "strings");
+		total += t->strings[i].len;
+	}
+	if (total > cursor_left(c))
+		bytes_corrupt("strings");
+	for (uint32 i = 0; i < t->string_count; i++)
+		t->strings[i].data = (const char *) cursor_take(c, t->strings[i].len, "strings");
+}
+
+static Bytes
+decode_string(const Trajectory *t, Cursor *c, const char *what)
+{
+	return t->strings[cursor_index(c, t->string_count, what)];
+}
+
+static void
+decode_keys(Trajectory *t, Cursor *c)
+{
+	t->key_count = cursor_count(c, 1, "keys");
+	t->keys = alloc_array(t->key_count, sizeof(Key));
+	for (uint32 i = 0; i < t->key_count; i++)
+	{
+		uint64		tag = cursor_varint(c, "keys");
+		uint64		number = tag >> 3;
+		bool		is_mapped = (tag & KEY_MAPPED) != 0;
+
+		switch (tag & 3)
+		{
+			case KEY_NAMED:
+				if (number >= t->string_count)
+					bytes_corrupt("keys");
+				t->keys[i] = (Key) {.name = t->strings[number],.known = -1};
+				break;
+			case KEY_BUILT_IN:
+				if (number >= (uint64) known_key_count)
+					bytes_corrupt("keys");
+				t->keys[i] = key_make_known(number);
+				break;
+			case KEY_DERIVED:
+				if (number == COLUMN_NONE || number >= COLUMN_COUNT || is_mapped)
+					bytes_corrupt("keys");
+				t->keys[i] = key_make_derived(number);
+				break;
+			default:
+				bytes_corrupt("keys");
+		}
+		if (is_mapped)
+		{
+			uint8		column = cursor_byte(c, "keys");
+
+			if (column == COLUMN_NONE || column >= COLUMN_COUNT)
+				bytes_corrupt("keys");
+			key_map(&t->keys[i], column);
+		}
+	}
+}
+
+static void
+decode_payload(const Trajectory *t, Cursor *c, uint8 type, Value *v)
+{
+	v->type = type;
+	v->len = 0;
+	v->integer = 0;
+	switch (type)
+	{
+		case VALUE_EMPTY:
+			break;
+		case VALUE_BOOL:
+			v->boolean = cursor_index(c, 2, "boolean");
+			break;
+		case VALUE_INT:
+			v->integer = unzigzag(cursor_varint(c, "integer"));
+			break;
+		case VALUE_DOUBLE:
+			*v = value_double(bits_double(load_uint64(cursor_take(c, 8, "double"))));
+			break;
+		case VALUE_REF:
+			v->bytes = (const char *) cursor_take(c, VALUE_REF_HASH_LEN, "payload reference");
+			v->len = cursor_uint32(c, "payload reference");
+			break;
+		case VALUE_STRING:
+		case VALUE_BYTES:
+		case VALUE_ARRAY:
+		case VALUE_KVLIST:
+			{
+				Bytes		s = decode_string(t, c, "value");
+
+				v->len = s.len;
+				v->bytes = s.data;
+				break;
+			}
+		default:
+			bytes_corrupt("value type");
+	}
+}
+
+static AttrList
+decode_attributes(const Trajectory *t, Cursor *c)
+{
+	AttrList	list = {.n = cursor_count(c, 2, "attributes")};
+
+	if (list.n == 0)
+		return list;
+	list.keys = alloc_array(list.n, sizeof(uint32));
+	list.values = alloc_array(list.n, sizeof(Value));
+	for (uint32 i = 0; i < list.n; i++)
+	{
+		list.keys[i] = cursor_index(c, t->key_count, "attributes");
+		decode_payload(t, c, cursor_byte(c, "attributes"), &list.values[i]);
+	}
+	return list;
+}
+
+static void
+decode_resources(Trajectory *t, Cursor *c)
+{
+	t->resource_count = cursor_count(c, 3, "resources");
+	t->resources = alloc_array(t->resource_count, sizeof(Resource));
+	for (uint32 i = 0; i < t->resource_count; i++)
+	{
+		Resource   *r = &t->resources[i];
+
+		r->schema_url = decode_string(t, c, "resources");
+		r->dropped_attributes_count = cursor_uint32(c, "resources");
+		r->attributes = decode_attributes(t, c);
+	}
+}
+
+static void
+decode_scopes(Trajectory *t, Cursor *c)
+{
+	t->scope_count = cursor_count(c, 5, "scopes");
+	t->scopes = alloc_array(t->scope_count, sizeof(Scope));
+	for (uint32 i = 0; i < t->scope_count; i++)
+	{
+		Scope	   *s = &t->scopes[i];
+
+		s->name = decode_string(t, c, "scopes");
+		s->version = decode_string(t, c, "scopes");
+		s->schema_url = decode_string(t, c, "scopes");
+		s->dropped_attributes_count = cursor_uint32(c, "scopes");
+		s->attributes = decode_attributes(t, c);
+	}
+}
+
+static void
+decode_shapes(Trajectory *t, Cursor *c)
+{
+	t->shape_count = cursor_count(c, 1, "shapes");
+	t->shapes = alloc_array(t->shape_count, sizeof(Shape));
+	for (uint32 i = 0; i < t->shape_count; i++)
+	{
+		Shape	   *shape = &t->shapes[i];
+
+		shape->nkeys = cursor_count(c, 1, "shapes");
+		shape->keys = alloc_array(shape->nkeys, sizeof(uint32));
+		for (uint32 k = 0; k < shape->nkeys; k++)
+			shape->keys[k] = cursor_index(c, t->key_count, "shapes");
+		shape_prepare(shape, t->keys, alloc_array(shape->nkeys, sizeof(uint16)));
+	}
+}
+
+static void
+decode_class_table(Trajectory *t, Cursor *c)
+{
+	t->class_count = cursor_count(c, 8, "classes");
+	t->classes = alloc_array(t->class_count, sizeof(SpanClass));
+	for (uint32 i = 0; i < t->class_count; i++)
+	{
+		SpanClass  *class = &t->classes[i];
+		uint8		bits;
+
+		class->name = decode_string(t, c, "classes");
+		class->shape = cursor_index(c, t->shape_count, "classes");
+		class->resource = cursor_index(c, t->resource_count, "classes");
+		class->scope = cursor_index(c, t->scope_count, "classes");
+		bits = cursor_byte(c, "classes");
+		class->span_kind = bits & 7;
+		class->status = bits >> 3 & 3;
+		class->is_error = bits >> 5 & 1;
+		class->kind = cursor_byte(c, "classes");
+		class->flags = cursor_uint32(c, "classes");
+		class->trace_state = decode_string(t, c, "classes");
+		class->span_count = 0;
+		if (bits >> 6 != 0 || class->span_kind >= SPAN_KIND_COUNT ||
+			class->status >= SPAN_STATUS_COUNT || class->kind >= KIND_COUNT)
+			bytes_corrupt("classes");
+	}
+}
+
+/* One attribute of all spans of a class. */
+static void
+decode_column(Trajectory *t, Cursor *c, const uint32 *spans, uint32 n, uint32 place)
+{
+	uint8		type = cursor_byte(c, "columns");
+	Value		v;
+
+	if (type & COLUMN_CONSTANT)
+	{
+		decode_payload(t, c, type & ~COLUMN_CONSTANT, &v);
+		for (uint32 i = 0; i < n; i++)
+			t->values[t->first_value[spans[i]] + place] = v;
+	}
+	else
+		for (uint32 i = 0; i < n; i++)
+		{
+			uint8		own = type == COLUMN_MIXED ? cursor_byte(c, "columns") : type;
+
+			decode_payload(t, c, own, &t->values[t->first_value[spans[i]] + place]);
+		}
+}
+
+static void
+decode_columns(Trajectory *t, Cursor *c)
+{
+	uint32	   *ends;			/* of each class, in spans */
+	uint32	   *spans;			/* by class */
+	uint64		values = 0;
+
+	for (uint32 i = 0; i < t->n; i++)
+	{
+		if (t->span_class[i] >= t->class_count)
+			bytes_corrupt("classes of spans");
+		t->classes[t->span_class[i]].span_count++;
+	}
+	t->first_value = alloc_array(t->n + 1, sizeof(uint32));
+	for (uint32 i = 0; i < t->n; i++)
+	{
+		t->first_value[i] = (uint32) values;
+		values += t->shapes[trajectory_class(t, i)->shape].nkeys;
+		if (values > TRAJECTORY_MAX_VALUES)
+			bytes_corrupt("columns");
+	}
+	t->first_value[t->n] = (uint32) values;
+	t->values = alloc_array(values, sizeof(Value));
+
+	ends = alloc_array(t->class_count, sizeof(uint32));
+	spans = alloc_array(t->n, sizeof(uint32));
+	for (uint32 i = 0, sum = 0; i < t->class_count; i++)
+	{
+		ends[i] = sum;
+		sum += t->classes[i].span_count;
+	}
+	for (uint32 i = 0; i < t->n; i++)
+		spans[ends[t->span_class[i]]++] = i;
+
+	for (uint32 i = 0; i < t->class_count; i++)
+	{
+		const SpanClass *class = &t->classes[i];
+
+		CHECK_FOR_INTERRUPTS();
+		if (class->span_count == 0)
+			bytes_corrupt("classes");
+		for (uint32 k = 0; k < t->shapes[class->shape].nkeys; k++)
+			decode_column(t, c, spans + ends[i] - class->span_count, class->span_count, k);
+	}
+	pfree(ends);
+	pfree(spans);
+}
+
+static SpanExtra *
+extra_of(Trajectory *t, uint32 ordinal)
+{
+	if (t->extras == NULL)
+		t->extras = palloc_extended(t->n * sizeof(SpanExtra *), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	if (t->extras[ordinal] == NULL)
+		t->extras[ordinal] = palloc0(sizeof(SpanExtra));
+	return t->extras[ordinal];
+}
+
+static void
+decode_message(Trajectory *t, Cursor *c, uint32 ordinal)
+{
+	extra_of(t, ordinal)->status_message = decode_string(t, c, "status messages");
+}
+
+static void
+decode_dropped(Trajectory *t, Cursor *c, uint32 ordinal)
+{
+	SpanExtra  *extra = extra_of(t, ordinal);
+
+	extra->dropped_attributes_count = cursor_uint32(c, "dropped counts");
+	extra->dropped_events_count = cursor_uint32(c, "dropped counts");
+	extra->dropped_links_count = cursor_uint32(c, "dropped counts");
+}
+
+static void
+decode_repaired(Trajectory *t, Cursor *c, uint32 ordinal)
+{
+	extra_of(t, ordinal)->repaired = cursor_uint32(c, "repaired counts");
+}
+
+static void
+decode_events(Trajectory *t, Cursor *c, uint32 ordinal)
+{
+	SpanExtra  *extra = extra_of(t, ordinal);
+
+	extra->event_count = cursor_count(c, 4, "events");
+	extra->events = alloc_array(extra->event_count, sizeof(Event));
+	for (uint32 i = 0; i < extra->event_count; i++)
+	{
+		Event	   *event = &extra->events[i];
+		int64		delta = unzigzag(cursor_varint(c, "events"));
+
+		if (pg_add_s64_overflow(t->start_ns[ordinal], delta, &event->time_ns) ||
+			event->time_ns < 0)
+			bytes_corrupt("events");
+		event->name = decode_string(t, c, "events");
+		event->dropped_attributes_count = cursor_uint32(c, "events");
+		event->attributes = decode_attributes(t, c);
+	}
+}
+
+static void
+decode_links(Trajectory *t, Cursor *c, uint32 ordinal)
+{
+	SpanExtra  *extra = extra_of(t, ordinal);
+
+	extra->link_count = cursor_count(c, 28, "links");
+	extra->links = alloc_array(extra->link_count, sizeof(Link));
+	for (uint32 i = 0; i < extra->link_count; i++)
+	{
+		Link	   *link = &extra->links[i];
+
+		memcpy(link->trace_id, cursor_take(c, 16, "links"), 16);
+		link->span_id = load_uint64(cursor_take(c, 8, "links"));
+		link->trace_state = decode_string(t, c, "links");
+		link->flags = cursor_uint32(c, "links");
+		link->dropped_attributes_count = cursor_uint32(c, "links");
+		link->attributes = decode_attributes(t, c);
+	}
+}
+
+/* A part that few spans have. */
+static void
+decode_sparse(Trajectory *t, Cursor *c, const char *what,
+			  void (*decode) (Trajectory *t, Cursor *c, uint32 ordinal))
+{
+	uint32		count = cursor_index(c, t->n + 1, what);
+	uint32		ordinal = 0;
+
+	for (uint32 i = 0; i < count; i++)
+	{
+		uint32		step = cursor_index(c, t->n - ordinal, what);
+
+		if (i > 0 && step == 0)
+			bytes_corrupt(what);
+		ordinal += step;
+		decode(t, c, ordinal);
+	}
+}
+
+/* Decode the cold section too, if that has not been done. */
+void
+trajectory_decode_cold(Trajectory *t)
+{
+	MemoryContext old;
+	Cursor		c;
+
+	if (t->has_cold)
+		return;
+	old = MemoryContextSwitchTo(t->context);
+	c = trajectory_open_cold(t);
+	decode_strings(t, &c);
+	decode_keys(t, &c);
+	decode_resources(t, &c);
+	decode_scopes(t, &c);
+	decode_shapes(t, &c);
+	decode_class_table(t, &c);
+	decode_columns(t, &c);
+	decode_sparse(t, &c, "status messages", decode_message);
+	decode_sparse(t, &c, "dropped counts", decode_dropped);
+	decode_sparse(t, &c, "repaired counts", decode_repaired);
+	decode_sparse(t, &c, "events", decode_events);
+	decode_sparse(t, &c, "links", decode_links);
+	if (cursor_left(&c) != 0)
+		bytes_corrupt("cold section");
+	t->has_cold = true;
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * Decode a datum of size bytes, its varlena header of four bytes included,
+ * into the current context.  The datum must stay where it is.
+ */
+Trajectory *
+trajectory_decode(const void *datum, size_t size, bool with_cold)
+{
+	Trajectory *t = palloc0(sizeof(Trajectory));
+
+	if (size < sizeof(TrajectoryHeader))
+		bytes_corrupt("header");
+	t->context = CurrentMemoryContext;
+	t->datum = datum;
+	t->datum_size = size;
+	trajectory_read_summary(datum, &t->summary);
+	t->n = t->summary.span_count;
+	decode_hot(t);
+	if (with_cold)
+		trajectory_decode_cold(t);
+	return t;
+}
+
+/* Attributes of anything but a span: nothing is derived for those. */
+static void
+check_attributes(const Trajectory *t, const AttrList *list)
+{
+	for (uint32 i = 0; i < list->n; i++)
+	{
+		if (t->keys[list->keys[i]].is_derived)
+			bytes_corrupt("attributes");
+		value_check(&list->values[i], 0);
+	}
+}
+
+/*
+ * Check what decoding leaves open and encoding takes for granted, for a value
+ * from outside: the contents of strings and values.
+ */
+void
+trajectory_check(const Trajectory *t)
+{
+	static const uint8 zero[16];
+
+	if (memcmp(t->summary.trace_id, zero, sizeof(zero)) == 0)
+		bytes_corrupt("trace id");
+	for (uint32 i = 0; i < t->n; i++)
+		if (trajectory_span_id(t, i) == 0)
+			bytes_corrupt("span ids");
+	for (uint32 i = 0; i < t->class_count; i++)
+	{
+		const SpanClass *class = &t->classes[i];
+
+		if (class->name.len > SPAN_NAME_MAX_LEN ||
+			!utf8_is_valid(class->name.data, class->name.len) ||
+			!utf8_is_valid(class->trace_state.data, class->trace_state.len))
+			bytes_corrupt("classes");
+	}
+	for (uint32 i = 0; i < t->key_count; i++)
+		if (!utf8_is_valid(t->keys[i].name.data, t->keys[i].name.len))
+			bytes_corrupt("keys");
+	for (uint32 i = 0; i < t->resource_count; i++)
+	{
+		const Resource *r = &t->resources[i];
+
+		if (!utf8_is_valid(r->schema_url.data, r->schema_url.len))
+			bytes_corrupt("resources");
+		check_attributes(t, &r->attributes);
+	}
+	for (uint32 i = 0; i < t->scope_count; i++)
+	{
+		const Scope *s = &t->scopes[i];
+
+		if (!utf8_is_valid(s->name.data, s->name.len) ||
+			!utf8_is_valid(s->version.data, s->version.len) ||
+			!utf8_is_valid(s->schema_url.data, s->schema_url.len))
+			bytes_corrupt("scopes");
+		check_attributes(t, &s->attributes);
+	}
+	for (uint32 i = 0; i < t->first_value[t->n]; i++)
+		value_check(&t->values[i], 0);
+	for (uint32 i = 0; t->extras && i < t->n; i++)
+	{
+		const SpanExtra *extra = t->extras[i];
+
+		if (extra == NULL)
+			continue;
+		if (!utf8_is_valid(extra->status_message.data, extra->status_message.len))
+			bytes_corrupt("status messages");
+		for (uint32 k = 0; k < extra->event_count; k++)
+		{
+			if (!utf8_is_valid(extra->events[k].name.data, extra->events[k].name.len))
+				bytes_corrupt("events");
+			check_attributes(t, &extra->events[k].attributes);
+		}
+		for (uint32 k = 0; k < extra->link_count; k++)
+		{
+			if (!utf8_is_valid(extra->links[k].trace_state.data, extra->links[k].trace_state.len))
+				bytes_corrupt("links");
+			check_attributes(t, &extra->links[k].attributes);
+		}
+	}
+}
+
+static const RootParent *
+find_root_parent(const Trajectory *t, uint32 ordinal)
+{
+	uint32		low = 0;
+	uint32		high = t->root_parent_count;
+
+	while (low < high)
+	{
+		uint32		mid = low + (high - low) / 2;
+
+		if (t->root_parents[mid].ordinal < ordinal)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < t->root_parent_count && t->root_parents[low].ordinal == ordinal ?
+		&t->root_parents[low] : NULL;
+}
+
+/* The id of a span's parent, be it here or not; 0 for none. */
+uint64
+trajectory_parent_id(const Trajectory *t, uint32 ordinal)
+{
+	const RootParent *r;
+
+	if (t->parent[ordinal] >= 0)
+		return trajectory_span_id(t, t->parent[ordinal]);
+	r = find_root_parent(t, ordinal);
+	return r ? r->parent_id : 0;
+}
+
+RootKind
+trajectory_root_kind(const Trajectory *t, uint32 ordinal)
+{
+	const RootParent *r;
+
+	if (t->parent[ordinal] >= 0)
+		return NOT_A_ROOT;
+	r = find_root_parent(t, ordinal);
+	return r ? r->root_kind : ROOT_PROPER;
+}
+
+/* The root that stands for the whole: the first proper one, else the first. */
+uint32
+trajectory_primary_root(const Trajectory *t)
+{
+	if (t->root_parent_count > 0 && !(t->summary.flags & TRAJECTORY_NO_PROPER_ROOT))
+		for (uint32 i = 0; i < t->n; i += t->subtree[i])
+			if (trajectory_root_kind(t, i) == ROOT_PROPER)
+				return i;
+	return 0;
+}
+
+/*
+ * Order by trace id, then by the bytes before compression: 0 only for equal
+ * content.
+ */
+int
+trajectory_compare(const Trajectory *a, const Trajectory *b)
+{
+	TrajectoryHeader x;
+	TrajectoryHeader y;
+	Cursor		cold_a;
+	Cursor		cold_b;
+	int			cmp = memcmp(a->summary.trace_id, b->summary.trace_id, 16);
+
+	if (cmp != 0)
+		return cmp;
+	memcpy(&x, a->datum, sizeof(x));
+	memcpy(&y, b->datum, sizeof(y));
+	x.vl_len_ = y.vl_len_ = 0;
+	x.codec = y.codec = CODEC_RAW;
+	if ((cmp = memcmp(&x, &y, sizeof(x))) != 0 ||
+		(cmp = memcmp(a->datum + sizeof(x), b->datum + sizeof(y), a->summary.hot_size)) != 0)
+		return cmp;
+	cold_a = trajectory_open_cold(a);
+	cold_b = trajectory_open_cold(b);
+	return bytes_compare((Bytes) {(const char *) cold_a.at, cursor_left(&cold_a)},
+						 (Bytes) {(const char *) cold_b.at, cursor_left(&cold_b)});
+}
+
+static AttrList
+map_attributes(const AttrList *list, const uint32 *keys, SpanSet *set)
+{
+	AttrList	mapped = {.n = list->n,.values = list->values};
+
+	if (list->n > 0)
+		mapped.keys = arena_alloc(&set->arena, list->n * sizeof(uint32));
+	for (uint32 i = 0; i < list->n; i++)
+		mapped.keys[i] = keys[list->keys[i]];
+	return mapped;
+}
+
+static void
+add_extra(const SpanExtra *extra, const uint32 *keys, SpanSet *set, Span *span)
+{
+	span->status_message = extra->status_message;
+	span->dropped_attributes_count = extra->dropped_attributes_count;
+	span->dropped_events_count = extra->dropped_events_count;
+	span->dropped_links_count = extra->dropped_links_count;
+	span->repaired = extra->repaired;
+	span->event_count = extra->event_count;
+	span->events = arena_alloc(&set->arena, extra->event_count * sizeof(Event));
+	for (uint32 i = 0; i < extra->event_count; i++)
+	{
+		span->events[i] = extra->events[i];
+		span->events[i].attributes = map_attributes(&extra->events[i].attributes, keys, set);
+	}
+	span->link_count = extra->link_count;
+	span->links = arena_alloc(&set->arena, extra->link_count * sizeof(Link));
+	for (uint32 i = 0; i < extra->link_count; i++)
+	{
+		span->links[i] = extra->links[i];
+		span->links[i].attributes = map_attributes(&extra->links[i].attributes, keys, set);
+	}
+}
+
+/*
+ * Add count spans from an ordinal on, all of a decoded trajectory or a part of
+ * it, to a set.  Strings stay where they are.
+ */
+void
+trajectory_add_to_set(const Trajectory *t, SpanSet *set, uint32 from, uint32 count)
+{
+	uint32	   *keys = arena_alloc(&set->arena, t->key_count * sizeof(uint32));
+	uint32		first_resource = set->resource_count;
+	uint32		first_scope = set->scope_count;
+
+	for (uint32 i = 0; i < t->key_count; i++)
+	{
+		const Key  *key = &t->keys[i];
+
+		keys[i] = key->is_derived ? spanset_derived_key(set, key->column) :
+			spanset_key(set, key->name);
+		if (key->is_mapped)
+			key_map(&set->keys[keys[i]], key->column);
+	}
+	for (uint32 i = 0; i < t->resource_count; i++)
+	{
+		uint32		r = spanset_add_resource(set);
+
+		set->resources[r] = t->resources[i];
+		set->resources[r].attributes = map_attributes(&t->resources[i].attributes, keys, set);
+	}
+	for (uint32 i = 0; i < t->scope_count; i++)
+	{
+		uint32		s = spanset_add_scope(set);
+
+		set->scopes[s] = t->scopes[i];
+		set->scopes[s].attributes = map_attributes(&t->scopes[i].attributes, keys, set);
+	}
+
+	for (uint32 i = from; i < from + count; i++)
+	{
+		const SpanClass *class = trajectory_class(t, i);
+		const Shape *shape = &t->shapes[class->shape];
+		const SpanExtra *extra = trajectory_extra(t, i);
+		AttrList	attributes = {shape->nkeys, shape->keys, t->values + t->first_value[i]};
+		Span	   *span = spanset_add_span(set);
+
+		memcpy(span->trace_id, t->summary.trace_id, sizeof(span->trace_id));
+		span->span_id = trajectory_span_id(t, i);
+		span->parent_id = trajectory_parent_id(t, i);
+		span->start_ns = t->start_ns[i];
+		span->end_ns = t->end_ns[i];
+		span->name = class->name;
+		span->trace_state = class->trace_state;
+		span->flags = class->flags;
+		span->span_kind = class->span_kind;
+		span->status = class->status;
+		span->resource = first_resource + class->resource;
+		span->scope = first_scope + class->scope;
+		span->attributes = map_attributes(&attributes, keys, set);
+		span->is_derived = true;
+		if (extra)
+			add_extra(extra, keys, set, span);
+	}
+}

@@ -1,0 +1,24 @@
+/*
+ * trajectory_sql.h
+ *		Trajectories as arguments and results of SQL functions.
+ */
+#ifndef LLMTRACE_TRAJECTORY_SQL_H
+#define LLMTRACE_TRAJECTORY_SQL_H
+
+#include "fmgr.h"
+#include "kernel/trajectory.h"
+#include "utils/timestamp.h"
+
+extern Trajectory *trajectory_arg(FunctionCallInfo fcinfo, int arg, bool with_cold);
+extern void trajectory_summary_arg(FunctionCallInfo fcinfo, int arg, TrajectorySummary *summary);
+extern Trajectory *trajectory_from_datum(Datum datum, bool with_cold);
+extern uint32 ordinal_arg(FunctionCallInfo fcinfo, int arg, const Trajectory *t);
+
+extern void trajectory_require_same_trace(const uint8 *a, const uint8 *b);
+
+extern bool timestamptz_to_ns(TimestampTz time, int64 *time_ns);
+extern TimestampTz timestamptz_from_ns(int64 time_ns);
+extern Datum text_datum(Bytes s);
+extern Datum uuid_datum(const uint8 *bytes);
+
+#endif							/* LLMTRACE_TRAJECTORY_SQL_H */

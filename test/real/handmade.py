@@ -1,0 +1,176 @@
+"""Small traces that real data has no example of, one rule of a page each."""
+import base64
+import json
+
+START = 1700000000000000000
+
+
+def any_value(value):
+    """A Python value as an AnyValue of JSON."""
+    if value is None:
+        return {}
+    if isinstance(value, bool):
+        return {'boolValue': value}
+    if isinstance(value, int):
+        return {'intValue': str(value)}
+    if isinstance(value, float):
+        return {'doubleValue': value}
+    return {'stringValue': value}
+
+
+def pairs(attrs):
+    """A dict as a list of KeyValue."""
+    return [{'key': k, 'value': any_value(v)} for k, v in attrs.items()]
+
+
+def span(number, parent=0, start=0, end=10, name=None, **more):
+    """A span by small numbers: ids, milliseconds after START."""
+    out = {'spanId': f'{number:016x}', 'parentSpanId':
+           f'{parent:016x}' if parent else '', 'name': name or f's{number}',
+           'startTimeUnixNano': str(START + start * 1000000),
+           'endTimeUnixNano': str(START + end * 1000000) if end else '0'}
+    out['attributes'] = pairs(more.pop('attrs', {}))
+    return {**out, **more}
+
+
+def body(trace, *spans):
+    """One request whose spans belong to one trace."""
+    for item in spans:
+        item.setdefault('traceId', f'{trace:032x}')
+    return json.dumps({'resourceSpans': [{'scopeSpans': [
+        {'spans': list(spans)}]}]})
+
+
+def usage(kind, tokens=(None, None), **more):
+    """GenAI attributes of an operation with its usage."""
+    names = ('gen_ai.usage.input_tokens', 'gen_ai.usage.output_tokens')
+    return {'gen_ai.operation.name': kind, **more,
+            **{k: v for k, v in zip(names, tokens) if v is not None}}
+
+
+def trees():
+    """Order, cycles, orphans and open ends (trajectory.md, Meaning)."""
+    yield 'siblings by start, end, id', body(
+        1, span(1, end=90), span(9, 1, 5, 20), span(8, 1, 5, 0),
+        span(7, 1, 5, 20), span(6, 1, 5, 10), span(5, 1, 4, 60))
+    yield 'several roots and an orphan', body(
+        2, span(3, start=7), span(2, start=7), span(4, 99, 1, 5),
+        span(5, 4, 2, 3))
+    yield 'a cycle cut at its earliest span', body(
+        3, span(1, 3, 5), span(2, 1, 3), span(3, 2, 4), span(4, 3, 6),
+        span(5, 5, 1))
+    yield 'an end before the start, no start', body(
+        4, span(1, start=5, end=3), span(2, 1, start=6, end=0),
+        span(3, 1, start=6, end=6))
+    yield 'children outside their parent, overlapping', body(
+        5, span(1, start=10, end=20), span(2, 1, 5, 12), span(3, 1, 11, 15),
+        span(4, 1, 18, 40), span(5, 1, 30, 50))
+    yield 'a chain of 3000', body(
+        6, *(span(n, n - 1, n, 4000) for n in range(1, 3001)))
+
+
+def wire():
+    """Spellings of ids, names and enums (ingest.md, the table)."""
+    encode = base64.b64encode
+    yield 'ids in base64, upper case, with 0x', body(
+        7, span(1, traceId=encode((7).to_bytes(16, 'big')).decode(),
+                spanId=encode((1).to_bytes(8, 'big')).decode(),
+                parentSpanId=''),
+        span(171, 1, spanId='00000000000000AB'),
+        span(205, 171, spanId='0x00000000000000cd'),
+        span(4, 1, parentSpanId=encode((171).to_bytes(8, 'big')).decode()))
+    yield '64-bit trace ids, zero and absent parents', body(
+        8, span(1, traceId=f'{8:016x}', parentSpanId='0' * 16),
+        span(2, traceId='0x' + f'{8:016x}', parentSpanId=None))
+    yield 'snake case, names of enums, unknown fields', json.dumps({
+        'resource_spans': [{'scope_spans': [{'spans': [{
+            'trace_id': f'{9:032x}', 'span_id': f'{1:016x}', 'name': 'a',
+            'kind': 'SPAN_KIND_CLIENT', 'start_time_unix_nano': START,
+            'end_time_unix_nano': START + 5, 'new_field': {'a': [1, {}]},
+            'status': {'code': 'STATUS_CODE_ERROR', 'message': 'no'},
+            'attributes': [{'key': 'a', 'value': {'int_value': 3}}],
+        }]}]}]})
+
+
+def meanings():
+    """Kinds, usage and errors (ingest.md, Canonical columns)."""
+    chat = usage('chat', (100, 10))
+    yield 'an agent repeats its calls', body(
+        20, span(1, attrs=usage('invoke_agent', (200, 20)), end=90),
+        span(2, 1, attrs=chat), span(3, 1, 20, 30, attrs=chat),
+        span(4, 1, 40, 50, attrs=usage('execute_tool')))
+    yield 'nested agents, one with totals only', body(
+        21, span(1, attrs=usage('invoke_agent', (350, 35)), end=90),
+        span(2, 1, attrs=chat),
+        span(3, 1, 20, 30, attrs=usage('invoke_agent', (250, 25))),
+        span(4, 3, 20, 30, attrs=usage('execute_tool', (250, 25))),
+        span(5, 4, 20, 30, attrs=usage('execute_tool', (0, 0))))
+    yield 'a call wraps a call; a tool below a call has usage', body(
+        22, span(1, attrs=chat, end=90), span(2, 1, attrs=chat),
+        span(3, start=50, attrs=chat, end=90),
+        span(4, 3, 50, 60, attrs=usage('execute_tool', (7, 1))))
+    yield 'Langfuse buckets exclude one another', body(
+        23, span(1, attrs={
+            'langfuse.observation.type': 'generation',
+            'langfuse.observation.usage_details': json.dumps({
+                'input': 10, 'input_cached_tokens': 64,
+                'input_cache_creation': 5, 'output': 31,
+                'output_reasoning_tokens': 11, 'total': 121})}),
+        span(2, attrs={'langfuse.observation.type': 'generation',
+                       'langfuse.observation.usage_details': "{'input': 3}"}),
+        span(3, attrs={'langfuse.observation.type': 'SPAN',
+                       'openinference.span.kind': 'retriever'}))
+    yield 'tokens that are no number of tokens', body(
+        24, *(span(n, attrs=usage('chat', (value, 5)))
+              for n, value in enumerate(
+                  ('1783', ' 12 ', '1.5', '', 'x', -1, 2.0, 2.5, True,
+                   '-3', 0, '0'), 1)))
+    yield 'cached tokens of GenAI are within the input', body(
+        25, span(1, attrs=usage(
+            'chat', (100, 50),
+            **{'gen_ai.usage.cache_read.input_tokens': 60,
+               'gen_ai.usage.cache_creation.input_tokens': 20,
+               'gen_ai.usage.reasoning.output_tokens': 30})))
+    failed = [{'name': 'exception', 'timeUnixNano': str(START),
+               'attributes': pairs({'exception.type': 'Boom'})}]
+    yield 'errors without a status', body(
+        26, span(1, attrs={'error.type': 'timeout'}),
+        span(2, events=failed), span(3, events=failed, status={'code': 1}),
+        span(4, attrs={'langfuse.observation.level': 'ERROR'}),
+        span(5, attrs={'langfuse.observation.level': 'WARNING'}),
+        span(6, attrs={'http.response.status_code': 503}),
+        span(7, attrs={'http.status_code': '500'}),
+        span(8, attrs={'http.status_code': 499}),
+        span(9, attrs={'error.type': 'timeout'}, status={'code': 1}),
+        span(10, status={'code': 2}))
+    words = {'gen_ai.operation.name': (
+        'generate_content text_completion EMBEDDINGS retrieval create_agent '
+        'invoke_workflow plan search_memory create_memory_store unheard_of'),
+        'openinference.span.kind': (
+            'LLM EMBEDDING CHAIN RETRIEVER RERANKER TOOL AGENT GUARDRAIL '
+            'EVALUATOR PROMPT'),
+        'traceloop.span.kind': 'workflow task agent tool',
+        'llm.request.type': 'chat completion rerank embedding',
+        'mlflow.spanType': 'CHAT_MODEL RETRIEVER UNKNOWN',
+        'langsmith.span.kind': 'llm chain tool prompt parser',
+        'ai.operationId': (
+            'ai.generateText ai.streamText ai.generateObject '
+            'ai.streamObject ai.generateText.doGenerate '
+            'ai.streamText.doStream ai.embed ai.embedMany ai.embed.doEmbed '
+            'ai.toolCall ai.unheardOf')}
+    every = [{key: word} for key, text in words.items()
+             for word in text.split()]
+    every += [{'gen_ai.tool.name': 'a'}, {'gen_ai.tool.call.id': 'a'},
+              {'tool.name': 'a'}, {'retrieval.documents.0.document.id': '1'},
+              {'gen_ai.request.model': 'm', 'gen_ai.input.messages': '[]'},
+              {'gen_ai.request.model': 'm'},
+              {'traceloop.span.kind': 'tool', 'traceloop.entity.name': 'b'},
+              {'langfuse.observation.type': 'tool'}, {}]
+    yield 'words of kinds', body(27, *(
+        span(n, attrs=attrs) for n, attrs in enumerate(every, 1)))
+
+
+def cases():
+    """(label, body of JSON) of all of them."""
+    for group in (trees, wire, meanings):
+        yield from group()

@@ -1,0 +1,838 @@
+"""An independent oracle for real OpenTelemetry data.
+
+It restates the data model (columns.md, ingest.md, trajectory.md and the
+mapping of conventions) in the slowest and most obvious way that works, and
+shares nothing with the C code: when the two disagree, one of them has
+misread the page.
+
+    oracle.py [FOLDER]    prints what it makes of every file of the folder
+"""
+import base64
+import binascii
+import gzip
+import json
+import math
+import os
+import re
+import struct
+import sys
+from collections import defaultdict
+from decimal import Decimal, InvalidOperation
+
+# ---------------------------------------------------------------------------
+# The wire: one table of the messages drives the JSON reader, the protobuf
+# reader and the protobuf writer. A message becomes a dict by field name.
+# ---------------------------------------------------------------------------
+
+MANY = True
+SCHEMA = {
+    'Request': {'resource_spans': (1, 'ResourceSpans', MANY)},
+    'ResourceSpans': {'resource': (1, 'Resource'),
+                      'scope_spans': (2, 'ScopeSpans', MANY),
+                      'schema_url': (3, 'string')},
+    'Resource': {'attributes': (1, 'KeyValue', MANY),
+                 'dropped_attributes_count': (2, 'uint')},
+    'ScopeSpans': {'scope': (1, 'Scope'), 'spans': (2, 'Span', MANY),
+                   'schema_url': (3, 'string')},
+    'Scope': {'name': (1, 'string'), 'version': (2, 'string'),
+              'attributes': (3, 'KeyValue', MANY),
+              'dropped_attributes_count': (4, 'uint')},
+    'Span': {'trace_id': (1, 'id'), 'span_id': (2, 'id'),
+             'trace_state': (3, 'string'), 'parent_span_id': (4, 'id'),
+             'name': (5, 'string'), 'kind': (6, 'enum'),
+             'start_time_unix_nano': (7, 'fixed64'),
+             'end_time_unix_nano': (8, 'fixed64'),
+             'attributes': (9, 'KeyValue', MANY),
+             'dropped_attributes_count': (10, 'uint'),
+             'events': (11, 'Event', MANY),
+             'dropped_events_count': (12, 'uint'),
+             'links': (13, 'Link', MANY), 'dropped_links_count': (14, 'uint'),
+             'status': (15, 'Status'), 'flags': (16, 'fixed32')},
+    'Event': {'time_unix_nano': (1, 'fixed64'), 'name': (2, 'string'),
+              'attributes': (3, 'KeyValue', MANY),
+              'dropped_attributes_count': (4, 'uint')},
+    'Link': {'trace_id': (1, 'id'), 'span_id': (2, 'id'),
+             'trace_state': (3, 'string'),
+             'attributes': (4, 'KeyValue', MANY),
+             'dropped_attributes_count': (5, 'uint'), 'flags': (6, 'fixed32')},
+    'Status': {'message': (2, 'string'), 'code': (3, 'enum')},
+    'KeyValue': {'key': (1, 'string'), 'value': (2, 'AnyValue')},
+    'AnyValue': {'string_value': (1, 'string'), 'bool_value': (2, 'bool'),
+                 'int_value': (3, 'int64'), 'double_value': (4, 'double'),
+                 'array_value': (5, 'ArrayValue'),
+                 'kvlist_value': (6, 'KeyValueList'),
+                 'bytes_value': (7, 'bytes')},
+    'ArrayValue': {'values': (1, 'AnyValue', MANY)},
+    'KeyValueList': {'values': (1, 'KeyValue', MANY)},
+}
+ENUMS = {name: number for names in (
+    ('SPAN_KIND_UNSPECIFIED', 'SPAN_KIND_INTERNAL', 'SPAN_KIND_SERVER',
+     'SPAN_KIND_CLIENT', 'SPAN_KIND_PRODUCER', 'SPAN_KIND_CONSUMER'),
+    ('STATUS_CODE_UNSET', 'STATUS_CODE_OK', 'STATUS_CODE_ERROR'))
+    for number, name in enumerate(names)}
+SPAN_KINDS = ('unspecified', 'internal', 'server', 'client', 'producer',
+              'consumer')
+STATUSES = ('unset', 'ok', 'error')
+INT64 = range(-2 ** 63, 2 ** 63)
+
+
+def camel(name):
+    """start_time_unix_nano → startTimeUnixNano."""
+    head, *tail = name.split('_')
+    return head + ''.join(word.capitalize() for word in tail)
+
+
+def read_id(text):
+    """Hex in either case, 0x before it, or base64; b'' when malformed.
+
+    ingest.md, "ids": 8 bytes are 16 digits or 11 characters of base64, 16
+    bytes are 32 digits or 22; no length is both.
+    """
+    text = text or ''
+    digits = text[2:] if text[:2] in ('0x', '0X') else text
+    try:
+        if re.fullmatch('([0-9a-fA-F]{16}){0,2}', digits):
+            return bytes.fromhex(digits)
+        plain = text.rstrip('=').replace('-', '+').replace('_', '/')
+        if len(plain) in (11, 22):
+            return base64.b64decode(plain + '=' * (-len(plain) % 4))
+    except (ValueError, binascii.Error):
+        pass
+    return b''
+
+
+def read_int(value):
+    """An integer of JSON: a number or a string; a float outside int64."""
+    if isinstance(value, str):
+        value = float(value) if re.search('[.eE]', value) else int(value)
+    if isinstance(value, float) and value.is_integer() \
+            and int(value) in INT64:
+        return int(value)
+    return value
+
+
+def json_scalar(value, kind):
+    """One JSON value as the Python value of a wire type."""
+    if kind == 'id':
+        return read_id(value)
+    if kind == 'bytes':
+        return base64.b64decode(value)
+    if kind == 'enum':
+        return ENUMS[value] if isinstance(value, str) \
+            and not value.isdigit() else int(value)
+    if kind == 'double':
+        return float(value)          # "NaN" and "Infinity" are accepted
+    if kind in ('uint', 'fixed64', 'fixed32', 'int64'):
+        return read_int(value)
+    return value
+
+
+def from_json(value, message):
+    """A JSON object as a dict by field name, camelCase or snake_case."""
+    out = {}
+    for name, (_, kind, *many) in SCHEMA[message].items():
+        item = value.get(camel(name), value.get(name))
+        if item is None:             # null is absent: the empty value
+            continue
+        if kind in SCHEMA:
+            out[name] = ([from_json(x or {}, kind) for x in item] if many
+                         else from_json(item, kind))
+        else:
+            out[name] = json_scalar(item, kind)
+    if message == 'AnyValue' and isinstance(out.get('int_value'), float):
+        out['double_value'] = out.pop('int_value')    # 1.79e308 as intValue
+    return out
+
+
+def read_json(text):
+    """One ExportTraceServiceRequest of JSON (bytes or str)."""
+    if isinstance(text, bytes):
+        text = text.decode('utf-8', 'replace')
+    return from_json(json.loads(text), 'Request')
+
+
+def read_varint(data, at):
+    """A base-128 integer and the offset after it."""
+    value = shift = 0
+    while True:
+        byte = data[at]
+        value |= (byte & 127) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 128:
+            return value & (2 ** 64 - 1), at
+
+
+def wire_scalar(raw, kind):
+    """A raw wire value as the Python value of a wire type."""
+    if kind == 'string':
+        return raw.decode('utf-8', 'replace')
+    if kind == 'double':
+        return struct.unpack('<d', struct.pack('<Q', raw))[0]
+    if kind == 'bool':
+        return bool(raw)
+    if kind in ('int64', 'enum') and raw >= 2 ** 63:
+        return raw - 2 ** 64
+    return raw
+
+
+def read_protobuf(data, message='Request'):
+    """One protobuf message as a dict; unknown fields are skipped."""
+    fields = {number: (name, kind, many) for name, (number, kind, *many)
+              in SCHEMA[message].items()}
+    out, at = {}, 0
+    while at < len(data):
+        tag, at = read_varint(data, at)
+        if tag & 7 == 0:
+            raw, at = read_varint(data, at)
+        elif tag & 7 == 2:
+            size, at = read_varint(data, at)
+            raw, at = data[at:at + size], at + size
+        else:
+            size = {1: 8, 5: 4}[tag & 7]
+            raw, at = int.from_bytes(data[at:at + size], 'little'), at + size
+        if tag >> 3 not in fields:
+            continue
+        name, kind, many = fields[tag >> 3]
+        if message == 'AnyValue':
+            out.clear()              # a oneof: the last one wins
+        value = read_protobuf(raw, kind) if kind in SCHEMA \
+            else wire_scalar(raw, kind)
+        if many:
+            out.setdefault(name, []).append(value)
+        else:
+            out[name] = value
+    return out
+
+
+def varint(value):
+    """An integer in base 128, negative ones in ten bytes."""
+    value, out = value & (2 ** 64 - 1), bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    return bytes(out) + bytes([value])
+
+
+def utf8(text):
+    """UTF-8 in which a lone surrogate is one invalid byte.
+
+    So that what JSON can say with an escape and protobuf cannot say at all
+    is one thing to repair on either way in.
+    """
+    return b''.join(b'\xff' if '\ud800' <= char <= '\udfff'
+                    else char.encode() for char in text)
+
+
+def write_protobuf(value, message='Request'):
+    """A dict by field name as the bytes of a protobuf message."""
+    out = []
+    for name, (number, kind, *many) in SCHEMA[message].items():
+        items = value.get(name, []) if many else \
+            [value[name]] if name in value else []
+        for item in items:
+            if kind in ('uint', 'enum', 'bool', 'int64'):
+                out += varint(number << 3), varint(int(item))
+                continue
+            if kind in ('fixed64', 'double', 'fixed32'):
+                code, tag = {'fixed64': ('<Q', 1), 'double': ('<d', 1),
+                             'fixed32': ('<I', 5)}[kind]
+                out += varint(number << 3 | tag), struct.pack(code, item)
+                continue
+            body = (write_protobuf(item, kind) if kind in SCHEMA
+                    else utf8(item) if kind == 'string' else item)
+            out += varint(number << 3 | 2), varint(len(body)), body
+    return b''.join(out)
+
+
+def to_json(value, message='Request'):
+    """A dict by field name as an object of JSON (ids hex, int64 a string)."""
+    out = {}
+    for name, (_, kind, *many) in SCHEMA[message].items():
+        if name not in value:
+            continue
+        item = value[name]
+        if kind in SCHEMA:
+            item = ([to_json(x, kind) for x in item] if many
+                    else to_json(item, kind))
+        elif kind == 'id':
+            item = item.hex()
+        elif kind == 'bytes':
+            item = base64.b64encode(item).decode()
+        elif kind in ('fixed64', 'int64'):
+            item = str(item)
+        elif kind == 'double' and not math.isfinite(item):
+            item = 'NaN' if math.isnan(item) else \
+                'Infinity' if item > 0 else '-Infinity'
+        out[camel(name)] = item
+    return out
+
+
+def write_json(request):
+    """A request as one line of OTLP/JSON."""
+    return json.dumps(to_json(request)).encode()
+
+
+def single_spans(request):
+    """A request cut into one request for each span."""
+    for group in request.get('resource_spans', []):
+        for scope in group.get('scope_spans', []):
+            for span in scope.get('spans', []):
+                yield {'resource_spans': [
+                    {**group, 'scope_spans': [{**scope, 'spans': [span]}]}]}
+
+
+def documents(path):
+    """The OTLP bodies of a file: lines of JSON, or one protobuf message."""
+    with open(path, 'rb') as file:
+        data = file.read()
+    if path.endswith('.gz'):
+        data = gzip.decompress(data)
+    if '.pb' in os.path.basename(path):
+        return [data]
+    return [line for line in data.split(b'\n') if line.strip()]
+
+
+def read(path, body):
+    """A body of the file, decoded by what the file's name says it is."""
+    return (read_protobuf if '.pb' in os.path.basename(path)
+            else read_json)(body)
+
+
+# ---------------------------------------------------------------------------
+# Spans, merging and trees
+# ---------------------------------------------------------------------------
+
+def clean(text):
+    """What cannot stand in a text of PostgreSQL became U+FFFD."""
+    return re.sub('[\0\ud800-\udfff]', '\ufffd', text)
+
+
+def plain(value):
+    """An AnyValue as a Python value."""
+    if 'array_value' in value:
+        return [plain(x) for x in value['array_value'].get('values', [])]
+    if 'kvlist_value' in value:
+        return attributes(value['kvlist_value'].get('values', []))
+    for item in value.values():
+        return clean(item) if isinstance(item, str) else item
+    return None
+
+
+def attributes(pairs):
+    """A list of KeyValue as a dict: the last of a key's values wins."""
+    return {clean(p.get('key', '')): plain(p.get('value', {}))
+            for p in pairs}
+
+
+class Span:
+    """One span with its own facts; place and usage are added by a trace."""
+
+    def __init__(self, raw):
+        """Facts of one span. An end of 0 or before the start is open."""
+        self.raw = raw
+        self.trace_id = raw.get('trace_id', b'').rjust(16, b'\0').hex()
+        self.span_id = raw.get('span_id', b'').hex()
+        parent = raw.get('parent_span_id', b'')
+        self.parent_span_id = parent.hex() if parent.strip(b'\0') else None
+        self.name = clean(raw.get('name', ''))
+        self.span_kind = SPAN_KINDS[raw.get('kind', 0)]
+        self.start = raw.get('start_time_unix_nano', 0)
+        end = raw.get('end_time_unix_nano', 0)
+        self.end = end if end and end >= self.start else None
+        self.attrs = attributes(raw.get('attributes', []))
+        self.events = [(clean(e.get('name', '')),
+                        attributes(e.get('attributes', [])))
+                       for e in raw.get('events', [])]
+        status = raw.get('status', {})
+        self.status = STATUSES[status.get('code', 0)]
+        self.status_message = clean(status.get('message', '')) or None
+
+    def is_valid(self):
+        """A zero or malformed id of its own rejects a span."""
+        return (len(self.raw.get('trace_id', b'')) in (8, 16)
+                and len(self.raw.get('span_id', b'')) == 8
+                and bool(self.trace_id.strip('0'))
+                and bool(self.span_id.strip('0')))
+
+
+def spans_of(request):
+    """The valid spans of a request."""
+    for group in request.get('resource_spans', []):
+        for scope in group.get('scope_spans', []):
+            for raw in scope.get('spans', []):
+                span = Span(raw)
+                if span.is_valid():
+                    yield span
+
+
+def better(a, b):
+    """Which of two reports of one span stays (trajectory.md, Merge).
+
+    The closed one, then the one with more attributes. The third rule, the
+    greater serialisation, is the kernel's own; here the first stays.
+    """
+    def rank(span):
+        return span.end is not None, len(span.attrs)
+    return b if rank(b) > rank(a) else a
+
+
+def traces_of(spans):
+    """{trace id: [spans in preorder]}, everything derived filled in."""
+    found = defaultdict(dict)
+    for span in spans:
+        trace = found[span.trace_id]
+        seen = trace.get(span.span_id)
+        trace[span.span_id] = better(seen, span) if seen else span
+    return {key: derive(preorder(trace)) for key, trace in found.items()}
+
+
+def sibling_key(span):
+    """Siblings go by start, end with the open ones last, span id."""
+    return (span.start, math.inf if span.end is None else span.end,
+            span.span_id)
+
+
+def preorder(trace):
+    """Spans with a parent before its children (trajectory.md, Meaning).
+
+    A span whose parent is not here is an orphan and an extra root; a cycle
+    of parents is cut at its earliest span, which becomes a root too.
+    """
+    above = {s.span_id: s.parent_span_id if s.parent_span_id in trace
+             else None for s in trace.values()}
+    for start in sorted(trace):
+        path = []
+        while start is not None and start not in path:
+            path.append(start)
+            start = above[start]
+        if start is not None:
+            cycle = path[path.index(start):]
+            first = min((trace[i] for i in cycle), key=sibling_key)
+            above[first.span_id] = None
+    children = defaultdict(list)
+    for span in sorted(trace.values(), key=sibling_key):
+        children[above[span.span_id]].append(span)
+    order, todo = [], list(reversed(children[None]))
+    while todo:
+        span = todo.pop()
+        span.up = trace.get(above[span.span_id])
+        span.children = children[span.span_id]
+        span.is_orphan = bool(span.parent_span_id) and span.up is None
+        span.depth = span.up.depth + 1 if span.up else 1
+        order.append(span)
+        span.ordinal = len(order)
+        todo += reversed(span.children)
+    for span in reversed(order):
+        span.subtree_count = 1 + sum(c.subtree_count for c in span.children)
+    return order
+
+
+# ---------------------------------------------------------------------------
+# Meaning: kind, model, usage, errors
+# ---------------------------------------------------------------------------
+
+KIND_WORDS = {word: kind for kind, words in {
+    'llm': 'llm generation chat generate_content text_completion completion '
+           'chat_model realtime_inference',
+    'embedding': 'embedding embeddings',
+    'rerank': 'rerank reranker',
+    'retrieval': 'retrieval retriever',
+    'tool': 'tool execute_tool',
+    'agent': 'agent invoke_agent create_agent',
+    'workflow': 'workflow chain invoke_workflow handle_conversation_turn',
+    'plan': 'plan',
+    'guardrail': 'guardrail',
+    'evaluator': 'evaluator',
+    'other': 'task prompt parser',
+}.items() for word in words.split()}
+VENDOR_KINDS = (
+    'langfuse.observation.type', 'traceloop.span.kind', 'mlflow.spanType',
+    'langsmith.span.kind', 'langwatch.span.type', 'mastra.span.type',
+    'lmnr.span.type', 'genkit:metadata:subtype')
+MODEL_KINDS = ('llm', 'embedding', 'rerank')
+
+
+def word_kind(word):
+    """The kind a word stands for, None where it says nothing.
+
+    Without regard to case; "span" and "event" of Langfuse say nothing.
+    """
+    if not isinstance(word, str):
+        return None
+    word = word.lower()
+    if re.search('_memory(_store)?$', word) or word == 'memory':
+        return 'memory'
+    return KIND_WORDS.get(word)
+
+
+def vercel_kind(word):
+    """ai.generateText.doGenerate is the call, ai.generateText its agent."""
+    if not isinstance(word, str) or not word.startswith('ai.'):
+        return None
+    word = word.split(' ')[0]        # operation.name adds the function's id
+    if re.search(r'\.do(Generate|Stream)$', word):
+        return 'llm'
+    if word.endswith('.doEmbed'):
+        return 'embedding'
+    if re.search(r'\.doRerank$', word):
+        return 'rerank'
+    return {'ai.toolCall': 'tool', 'ai.embed': 'workflow',
+            'ai.embedMany': 'workflow'}.get(word) or (
+        'agent' if re.match('ai.(generate|stream)(Text|Object)$', word)
+        else None)
+
+
+def kind_of(attrs):
+    """The kind of a span: the first rule of mapping.csv that answers."""
+    for key in (*VENDOR_KINDS, 'openinference.span.kind',
+                'gen_ai.operation.name'):
+        if word_kind(attrs.get(key)):
+            return word_kind(attrs[key])
+    for key in ('ai.operationId', 'operation.name'):
+        if vercel_kind(attrs.get(key)):
+            return vercel_kind(attrs[key])
+    if word_kind(attrs.get('llm.request.type')):
+        return word_kind(attrs['llm.request.type'])
+    if any(key in attrs for key in ('gen_ai.tool.name', 'gen_ai.tool.call.id',
+                                    'tool.name')):
+        return 'tool'
+    if any(key.startswith(('retrieval.documents', 'gen_ai.retrieval.'))
+           for key in attrs):
+        return 'retrieval'
+    if 'gen_ai.request.model' in attrs and any(
+            key.startswith(('gen_ai.input.messages', 'gen_ai.prompt',
+                            'llm.input_messages', 'ai.prompt.messages'))
+            for key in attrs):
+        return 'llm'
+    return 'other'
+
+
+# Column by column, the aliases of mapping.csv from left to right: the first
+# that has a value wins.
+ALIASES = {
+    'model_responded': '''gen_ai.response.model llm.response.model_name
+        llm.model_name ai.response.model llm.response.model''',
+    'model_requested': '''gen_ai.request.model llm.request.model_name
+        embedding.model_name reranker.model_name ai.model.id
+        langfuse.observation.model.name mlflow.llm.model model_name''',
+    'provider': '''gen_ai.provider.name gen_ai.system llm.provider llm.system
+        ai.model.provider metadata.ls_provider mlflow.llm.provider
+        aisdk.model.provider''',
+    'tool_name': '''gen_ai.tool.name tool.name tool_call.function.name
+        ai.toolCall.name invocation_params.tool_name flue.tool.name''',
+    'input': '''gen_ai.usage.input_tokens gen_ai.usage.prompt_tokens
+        llm.usage.prompt_tokens llm.token_count.prompt ai.usage.inputTokens
+        ai.usage.promptTokens usage_metadata.input_tokens
+        mlflow.chat.tokenUsage.input_tokens
+        gen_ai.aggregated_usage.input_tokens''',
+    'output': '''gen_ai.usage.output_tokens gen_ai.usage.completion_tokens
+        llm.usage.completion_tokens llm.token_count.completion
+        ai.usage.outputTokens ai.usage.completionTokens
+        usage_metadata.output_tokens mlflow.chat.tokenUsage.output_tokens
+        gen_ai.aggregated_usage.output_tokens''',
+    'reasoning': '''gen_ai.usage.reasoning.output_tokens
+        gen_ai.usage.reasoning_tokens llm.usage.reasoning_tokens
+        llm.token_count.completion_details.reasoning ai.usage.reasoningTokens
+        ai.usage.outputTokenDetails.reasoningTokens
+        gen_ai.usage.details.reasoning_tokens''',
+    'cache_read': '''gen_ai.usage.cache_read.input_tokens
+        gen_ai.usage.cache_read_input_tokens
+        llm.token_count.prompt_details.cache_read ai.usage.cachedInputTokens
+        ai.usage.inputTokenDetails.cacheReadTokens cache_read_input_tokens
+        gen_ai.usage.details.cache_read_tokens
+        gen_ai.usage.details.cache_read_input_tokens
+        gen_ai.usage.cached_input_tokens gen_ai.usage.cache_read_tokens
+        gen_ai.usage.input_cached_tokens''',
+    'cache_write': '''gen_ai.usage.cache_write.input_tokens
+        gen_ai.usage.cache_creation.input_tokens
+        gen_ai.usage.cache_creation_input_tokens
+        llm.token_count.prompt_details.cache_write
+        ai.usage.inputTokenDetails.cacheWriteTokens
+        cache_creation_input_tokens gen_ai.usage.details.cache_write_tokens
+        gen_ai.usage.cache_write_tokens''',
+    'cost': '''llm.cost.total mlflow.llm.cost.total_cost operation.cost
+        gen_ai.usage.cost gen_ai.total_cost gen_ai.usage.total_cost
+        langwatch.span.cost''',
+}
+ALIASES = {column: keys.split() for column, keys in ALIASES.items()}
+COUNTS = ('input', 'output', 'reasoning', 'cache_read', 'cache_write')
+
+
+def count(value):
+    """A number of tokens; negative or not an integer is unknown.
+
+    Strings are cast ("1783"), a double that is whole is that integer.
+    """
+    if isinstance(value, str):
+        value = int(value) if re.fullmatch(r'\s*\d{1,18}\s*', value) else None
+    if isinstance(value, float):
+        value = int(value) if value.is_integer() else None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        return None
+    return value
+
+
+def first(attrs, column, cast):
+    """The first alias of the column whose value the cast accepts."""
+    for key in ALIASES[column]:
+        if cast(attrs.get(key)) is not None:
+            return cast(attrs[key])
+    return None
+
+
+def some_text(value):
+    """A text that says something."""
+    return value if isinstance(value, str) and value else None
+
+
+def json_object(text):
+    """The object in a JSON text, {} for all else (it never fails)."""
+    try:
+        value = json.loads(text)
+    except (TypeError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def langfuse_usage(attrs):
+    """Langfuse's buckets, which exclude one another, made inclusive.
+
+    ingest.md: "Langfuse buckets exclude cached tokens": what was read from
+    and written to the cache is added to the input, reasoning to the output.
+    """
+    raw = json_object(attrs.get('langfuse.observation.usage_details'))
+
+    def bucket(pattern):
+        found = [count(v) for k, v in raw.items()
+                 if re.fullmatch(pattern, k) and count(v) is not None]
+        return sum(found) if found else None
+
+    out = {'input': bucket('input'), 'output': bucket('output'),
+           'cache_read': bucket('input_cached_tokens|input_cache_read'),
+           'cache_write': bucket('input_cache_creation(_5m|_1h)?'),
+           'reasoning': bucket('output_reasoning(_tokens)?')}
+    if out['input'] is not None:
+        out['input'] += (out['cache_read'] or 0) + (out['cache_write'] or 0)
+    if out['output'] is not None:
+        out['output'] += out['reasoning'] or 0
+    return out
+
+
+def usage_of(attrs):
+    """The five token counts as the span reports them, inclusive."""
+    buckets = langfuse_usage(attrs)
+    out = {}
+    for column in COUNTS:
+        value = first(attrs, column, count)
+        out[column] = buckets[column] if value is None else value
+    return out
+
+
+def money(value):
+    """A number as Decimal; bool, text that is none and NaN are unknown."""
+    if isinstance(value, bool) or value is None:
+        return None
+    try:
+        value = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return value if value.is_finite() else None
+
+
+def cost_of(attrs):
+    """What the span itself says it cost."""
+    value = first(attrs, 'cost', money)
+    if value is None:
+        value = money(json_object(
+            attrs.get('langfuse.observation.cost_details')).get('total'))
+    return value
+
+
+def http_status(attrs):
+    """The HTTP status code of a span, by its new or its old name."""
+    for key in ('http.response.status_code', 'http.status_code'):
+        if count(attrs.get(key)) is not None:
+            return count(attrs[key])
+    return None
+
+
+def is_error(span):
+    """ingest.md, Errors: the status decides; where unset, other signs."""
+    if span.status != 'unset':
+        return span.status == 'error'
+    return (some_text(span.attrs.get('error.type')) is not None
+            or any(name == 'exception' for name, _ in span.events)
+            or str(span.attrs.get('langfuse.observation.level')).upper()
+            == 'ERROR'
+            or (http_status(span.attrs) or 0) >= 500)
+
+
+def error_type(span):
+    """error.type, else the exception's type, else the HTTP status."""
+    types = [span.attrs.get('error.type')]
+    types += [attrs.get('exception.type') for name, attrs in span.events
+              if name == 'exception']
+    types += [span.attrs.get('exception.type'),
+              span.attrs.get('gen_ai.error.type')]
+    for value in types:
+        if some_text(value):
+            return value
+    code = http_status(span.attrs)
+    return str(code) if code and code >= 400 else None
+
+
+def tool_name(span):
+    """A name attribute, else the name that the convention calls so.
+
+    traceloop: traceloop.entity.name of a tool; Langfuse: a tool's own name.
+    """
+    name = first(span.attrs, 'tool_name', some_text)
+    if name is None and span.kind == 'tool':
+        name = some_text(span.attrs.get('traceloop.entity.name'))
+        if name is None and 'langfuse.observation.type' in span.attrs:
+            name = span.name
+    return name
+
+
+def has_usage(span):
+    """Input or output tokens are known and one of them is above zero."""
+    return bool(span.usage['input']) or bool(span.usage['output'])
+
+
+def usage_scope(span, below):
+    """own, rollup or None (columns.md, "A plain sum() is right").
+
+    A model call is own unless a model call below it has usage; every other
+    span is own only if nothing below it has usage.
+    """
+    if span.usage['input'] is None and span.usage['output'] is None:
+        return None
+    if span.kind in MODEL_KINDS:
+        below = [s for s in below if s.kind in MODEL_KINDS]
+    return 'rollup' if any(has_usage(s) for s in below) else 'own'
+
+
+def self_ns(span):
+    """The duration less the union of the children's time inside it."""
+    if span.end is None:
+        return None
+    covered, at = 0, span.start
+    for child in sorted(span.children, key=sibling_key):
+        if child.end is None:
+            return None              # not defined by the page: not compared
+        start, end = max(child.start, at), min(child.end, span.end)
+        if end > start:
+            covered, at = covered + end - start, end
+    return span.end - span.start - covered
+
+
+def convention(attrs):
+    """Which instrumentation speaks; for sums by convention only."""
+    for key, name in (('langfuse.observation.type', 'langfuse'),
+                      ('openinference.span.kind', 'openinference'),
+                      ('traceloop.span.kind', 'traceloop'),
+                      ('gen_ai.operation.name', 'gen_ai'),
+                      ('ai.operationId', 'vercel')):
+        if key in attrs:
+            return name
+    return 'other'
+
+
+def derive(order):
+    """Fill in the columns of one trace's spans, given in preorder."""
+    began = min(span.start for span in order)
+    for span in order:
+        attrs = span.attrs
+        span.trace_start = began
+        span.kind = kind_of(attrs)
+        span.is_error = is_error(span)
+        span.error_type = error_type(span)
+        span.model = (first(attrs, 'model_responded', some_text)
+                      or first(attrs, 'model_requested', some_text))
+        span.provider = first(attrs, 'provider', some_text)
+        span.tool_name = tool_name(span)
+        span.usage = usage_of(attrs)
+        span.cost = cost_of(attrs)
+        span.self_ns = self_ns(span)
+        span.convention = convention(attrs)
+    for at, span in enumerate(order):
+        below = order[at + 1:at + span.subtree_count]
+        span.usage_scope = usage_scope(span, below)
+        span.own = span.usage if span.usage_scope == 'own' \
+            else dict.fromkeys(COUNTS)
+    return order
+
+
+# ---------------------------------------------------------------------------
+# Files
+# ---------------------------------------------------------------------------
+
+def top():
+    """The folder of the repository."""
+    return os.path.dirname(os.path.dirname(os.path.dirname(
+        os.path.abspath(__file__))))
+
+
+def data_folder():
+    """Where the real data is (LLMTRACE_DATA), None where it is absent."""
+    path = os.environ.get('LLMTRACE_DATA') or os.path.join(
+        os.path.dirname(top()), 'shared', 'data')
+    return path if os.path.isdir(os.path.join(path, 'otlp')) else None
+
+
+def data_files(folder):
+    """Every file of traces: otlp/ and the captured bodies, logs left out."""
+    out = []
+    for part in ('otlp', 'captures'):
+        for name in sorted(os.listdir(os.path.join(folder, part))):
+            if '.labels.' in name or name.endswith('.meta.json'):
+                continue
+            path = os.path.join(folder, part, name)
+            if not is_logs(path):
+                out.append(path)
+    return out
+
+
+def is_logs(path):
+    """Whether a file holds logs instead of traces."""
+    return '.json' in path and b'"resourceLogs"' in documents(path)[0][:64]
+
+
+def load(path):
+    """{trace id: [spans in preorder]} of a file."""
+    return traces_of(span for body in documents(path)
+                     for span in spans_of(read(path, body)))
+
+
+def totals(spans):
+    """What a plain sum over the view's columns must give."""
+    spans = list(spans)
+    return {'spans': len(spans),
+            'calls': sum(s.kind in MODEL_KINDS for s in spans),
+            'errors': sum(s.is_error for s in spans),
+            **{c: sum(s.own[c] or 0 for s in spans) for c in COUNTS}}
+
+
+def main():
+    """Print a table of all files."""
+    folder = sys.argv[1] if len(sys.argv) > 1 else data_folder()
+    head = ('traces', 'spans', 'calls', 'errors', 'tools', 'usage', 'rollup',
+            'input', 'output', 'orphan', 'open')
+    print(f"{'file':44}" + ''.join(f'{h:>9}' for h in head))
+    for path in data_files(folder):
+        traces = load(path)
+        spans = [s for trace in traces.values() for s in trace]
+        sums = totals(spans)
+        row = (len(traces), len(spans), sums['calls'], sums['errors'],
+               sum(s.kind == 'tool' for s in spans),
+               sum(s.usage_scope is not None for s in spans),
+               sum(s.usage_scope == 'rollup' for s in spans),
+               sums['input'], sums['output'],
+               sum(s.is_orphan for s in spans),
+               sum(s.end is None for s in spans))
+        print(f'{os.path.basename(path):44}'
+              + ''.join(f'{x:9}' for x in row))
+
+
+if __name__ == '__main__':
+    main()
