@@ -134,6 +134,7 @@ SELECT bool_and(d::text::dist = d) AS round_trip FROM (
 	SELECT dist_agg(v, w, 16) FROM sample UNION ALL SELECT dist_agg(v) FROM hard GROUP BY name UNION ALL
 	SELECT dist_agg(v * pi()) - dist_agg(v * pi()) FILTER (WHERE i % 2 = 0) FROM hard GROUP BY name) s;
 RESET extra_float_digits;
+SELECT dist_agg(0), dist_agg(0)::text::dist = dist_agg(0) AS round_trip, dist_sum(dist_agg(0)) FROM generate_series(1, 2);
 SELECT '{"limit": 320, "scale": 20}'::dist = a - a AS empty, a <> a - a AS differs FROM (SELECT dist_agg(1) a) s;
 SELECT '{"scale": 0, "limit": 320, "min": 1.5, "max": 3, "grain": -1, "sum": null, "bounds": 1, "positive": {"counts": [2, 0.5], "first": 0}}'::dist;
 

@@ -17,7 +17,8 @@ rng = random.Random(20251)
 
 
 def line_bins(ref, cur):
-    """Ten bins of equal reference weight, closed above, and both ends."""
+    """Ten bins of equal reference weight, closed above, the ends open; what is
+    below and above a reference of one value are bins of their own."""
     values = sorted(set(ref))
     edges, k = [], 1
     for v in values[:-1]:
@@ -25,15 +26,12 @@ def line_bins(ref, cur):
         if at_most * 10 >= k * len(ref):
             edges.append(v)
             k = at_most * 10 // len(ref) + 1
-    edges.append(values[-1])
 
     def count(xs):
-        bins = [sum(x < values[0] for x in xs)]
-        low = -INF
-        for i, e in enumerate(edges):
-            bins.append(sum((x >= values[0]) and (x <= e) and (i == 0 or x > edges[i - 1]) for x in xs))
-        bins.append(sum(x > values[-1] for x in xs))
-        return bins
+        if len(values) == 1:
+            return [sum(x < values[0] for x in xs), sum(x == values[0] for x in xs), sum(x > values[0] for x in xs)]
+        up_to = [sum(x <= edge for x in xs) for edge in edges + [INF]]
+        return [b - a for a, b in zip([0] + up_to, up_to)]
     return count(ref), count(cur)
 
 

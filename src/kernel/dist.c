@@ -482,39 +482,50 @@ dist_subtract(Dist *d, const Dist *other)
 	}
 	else if (o->finite_count)
 	{
-		double		low;
-		double		high;
+		DistExtremes bounds;
 
-		dist_bound_extremes(d, &low, &high);
-		d->min = Max(d->min, low);
-		d->max = Min(d->max, high);
+		dist_bound_extremes(d, &bounds);
+		d->min = Max(d->min, bounds.min_low);
+		d->max = Min(d->max, bounds.max_high);
 		d->flags |= DIST_FLAG_BOUNDS;
 	}
 }
 
 /*
- * What the buckets alone say of the finite values: all lie in [low, high].
- * Of an empty dist, [+inf, -inf].
+ * What the buckets alone say of minimum and maximum. Each bucket has a value,
+ * so the minimum is not above any bucket. Of an empty dist, nothing fits.
  */
 void
-dist_bound_extremes(const Dist *d, double *low, double *high)
+dist_bound_extremes(const Dist *d, DistExtremes *bounds)
 {
-	*low = INFINITY;
-	*high = -INFINITY;
-	if (d->positive.capacity)
-	{
-		*low = dist_boundary(d->positive.first, d->scale);
-		*high = dist_boundary((int64) d->positive.last + 1, d->scale);
-	}
+	int64		keys[5];
+	int			n = 0;
+
 	if (d->zero_count)
-	{
-		*low = Min(*low, -d->threshold);
-		*high = Max(*high, d->threshold);
-	}
+		keys[n++] = 0;
 	if (d->negative.capacity)
 	{
-		*low = -dist_boundary((int64) d->negative.last + 1, d->scale);
-		*high = Max(*high, -dist_boundary(d->negative.first, d->scale));
+		keys[n++] = -DIST_KEY_OFFSET - d->negative.last;
+		keys[n++] = -DIST_KEY_OFFSET - d->negative.first;
+	}
+	if (d->positive.capacity)
+	{
+		keys[n++] = DIST_KEY_OFFSET + d->positive.first;
+		keys[n++] = DIST_KEY_OFFSET + d->positive.last;
+	}
+
+	bounds->min_low = bounds->min_high = INFINITY;
+	bounds->max_low = bounds->max_high = -INFINITY;
+	for (int i = 0; i < n; i++)
+	{
+		double		low;
+		double		high;
+
+		dist_cell_bounds(d, keys[i], &low, &high);
+		bounds->min_low = Min(bounds->min_low, low);
+		bounds->min_high = Min(bounds->min_high, high);
+		bounds->max_low = Max(bounds->max_low, low);
+		bounds->max_high = Max(bounds->max_high, high);
 	}
 }
 

@@ -130,6 +130,15 @@ typedef struct DistCell
 /* Positive bucket i has key offset + i, negative bucket i the opposite. */
 #define DIST_KEY_OFFSET		((int64) 1 << 40)
 
+/* Where minimum and maximum can be: in [min_low, min_high] and so on. */
+typedef struct DistExtremes
+{
+	double		min_low;
+	double		min_high;
+	double		max_low;
+	double		max_high;
+} DistExtremes;
+
 typedef struct DistWalk
 {
 	const Dist *dist;
@@ -151,7 +160,7 @@ extern void dist_set_limit(Dist *d, int limit);
 extern void dist_set_scale(Dist *d, int scale);
 extern void dist_merge(Dist *d, const Dist *other);
 extern void dist_subtract(Dist *d, const Dist *other);
-extern void dist_bound_extremes(const Dist *d, double *low, double *high);
+extern void dist_bound_extremes(const Dist *d, DistExtremes *bounds);
 extern void dist_check(const Dist *d);
 
 /* Ask */

@@ -88,8 +88,7 @@ sum_from_bytes(Dist *d, const unsigned char *bytes, int len, int position, bool 
 static const char *
 unsound(const Dist *d)
 {
-	double		low;
-	double		high;
+	DistExtremes bounds;
 
 	if (d->null_count + d->nan_count + dist_total(d) > WEIGHT_TOTAL_MAX)
 		return "The total weight is too large.";
@@ -109,8 +108,9 @@ unsound(const Dist *d)
 			return "There are flags without values.";
 		return NULL;
 	}
-	dist_bound_extremes(d, &low, &high);
-	if (!(low <= d->min && d->min <= d->max && d->max <= high))
+	dist_bound_extremes(d, &bounds);
+	if (!(bounds.min_low <= d->min && d->min <= bounds.min_high &&
+		  bounds.max_low <= d->max && d->max <= bounds.max_high && d->min <= d->max))
 		return "The minimum and maximum contradict the buckets.";
 	if ((d->min == 0 && signbit(d->min)) || (d->max == 0 && signbit(d->max)))
 		return "The minimum and maximum cannot be -0.";
@@ -376,7 +376,7 @@ put_sum(StringInfo out, const Dist *d)
 	bool		negative;
 	int			len = sum_to_bytes(d, bytes, &position, &negative);
 
-	appendStringInfo(out, "\"%s0x", negative ? "-" : "");
+	appendStringInfo(out, "\"%s0x%s", negative ? "-" : "", len ? "" : "0");
 	for (int i = position + len - 1; i >= position; i--)
 		appendStringInfo(out, i == position + len - 1 ? "%x" : "%02x", bytes[i]);
 	appendStringInfo(out, "p%d\"", 8 * position + SUM_UNIT_EXPONENT);

@@ -126,31 +126,23 @@ add_buckets(Dist *d, JsonbContainer *point, const char *name, bool negative, int
 
 /*
  * A point's optional extremes describe its stream, which may be more than its
- * buckets hold: they count as exact only where they lie in the outermost
+ * buckets hold: they are the values' own only if they lie in the outermost
  * buckets.
  */
 static void
 set_extremes(Dist *d, JsonbValue *min, JsonbValue *max)
 {
-	double		low_end;
-	double		high_end;
-	double		low = min ? finite_number(min, "min") : -INFINITY;
-	double		high = max ? finite_number(max, "max") : INFINITY;
+	DistExtremes bounds;
 
-	dist_bound_extremes(d, &low_end, &high_end);
-	if (!(low >= low_end && high <= high_end && low <= high))
-	{
-		d->flags |= DIST_FLAG_BOUNDS;
-		low = Max(low, low_end);
-		high = Min(high, high_end);
-		if (low > high)
-		{
-			low = low_end;
-			high = high_end;
-		}
-	}
-	d->min = low;
-	d->max = high;
+	dist_bound_extremes(d, &bounds);
+	d->min = min ? finite_number(min, "min") : -INFINITY;
+	d->max = max ? finite_number(max, "max") : INFINITY;
+	if (d->min >= bounds.min_low && d->min <= bounds.min_high &&
+		d->max >= bounds.max_low && d->max <= bounds.max_high && d->min <= d->max)
+		return;
+	d->flags |= DIST_FLAG_BOUNDS;
+	d->min = bounds.min_low;
+	d->max = bounds.max_high;
 }
 
 /* A point without recorded value (a staleness marker) is NULL. */

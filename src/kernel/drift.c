@@ -345,7 +345,9 @@ compare_bins(Bin *bins, int nbins, double alpha, DriftResult *result)
 
 /*
  * A bin ends with the item that brings the reference to a tenth more of its
- * weight: bins depend on the reference alone, and lie between its items.
+ * weight: bins depend on the reference alone, and lie between its items. The
+ * first and last are open, but where there is one item only, what lies beside
+ * it is a bin on each side.
  */
 static void
 compare_line_bins(const DriftSample *ref, const DriftSample *cur, double alpha,
@@ -353,16 +355,17 @@ compare_line_bins(const DriftSample *ref, const DriftSample *cur, double alpha,
 {
 	double		unit_ref = ref->effective / ref->count;
 	double		unit_cur = cur->effective / cur->count;
+	bool		alone = ref->nitems == 1;
 	double		passed = 0;
 	double		next = 1;
-	Bin			bins[DRIFT_BINS + 2] = {{0, 0}};
+	Bin			bins[DRIFT_BINS] = {{0, 0}};
 	int			bin = 0;
 	Pair		pair = {0};
 
 	while (next_pair(ref, cur, &pair))
 	{
-		if (pair.ref && passed == 0)
-			bin = 1;
+		if (pair.ref && alone)
+			bin++;
 		if (pair.ref)
 			bins[bin].ref += pair.ref->weight * unit_ref;
 		if (pair.cur)
@@ -370,12 +373,12 @@ compare_line_bins(const DriftSample *ref, const DriftSample *cur, double alpha,
 		if (!pair.ref)
 			continue;
 		passed += pair.ref->weight;
-		if (pair.next_ref == ref->nitems)
-			bin = DRIFT_BINS + 1;
-		else if (passed * DRIFT_BINS >= ref->count * next)
+		if (alone)
+			bin++;
+		else if (passed * DRIFT_BINS >= ref->count * next && pair.next_ref < ref->nitems)
 		{
 			next = floor(passed * DRIFT_BINS / ref->count) + 1;
-			bin = Min(bin + 1, DRIFT_BINS);
+			bin++;
 		}
 	}
 	compare_bins(bins, lengthof(bins), alpha, result);

@@ -21,8 +21,8 @@
  *				is zero and the distance is not
  *	mean_diff	mean of the current values minus that of the reference
  *
- * Binned samples: bins of the reference alone, ten of about equal weight along
- * its items and one beyond each end; for categories, the categories.
+ * Binned samples: ten bins of about equal reference weight, which depend on the
+ * reference alone, the first and last open; for categories, the categories.
  *	psi			sum of (q - p) ln(q / p), shares of counts + 0.5
  *	psi_critical	what psi exceeds by chance with probability alpha,
  *				(1/n + 1/m) times the chi-square quantile (B. Yurdakul,

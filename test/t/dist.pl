@@ -16,7 +16,7 @@ $node->init;
 $node->append_conf('postgresql.conf', q{
 max_parallel_workers_per_gather = 2
 work_mem = '4MB'
-search_path = 'llmtrace, public'
+search_path = 'public, llmtrace'
 });
 $node->start;
 $node->safe_psql('postgres', q{
@@ -131,10 +131,10 @@ for my $type ('dist', 'cat')
 # Through a table, its dump and a restore
 $node->safe_psql('postgres', 'CREATE TABLE kept AS SELECT few, dist_agg(v, w) d, cat_agg(k, w) c FROM sample GROUP BY few');
 my $sum = 'SELECT md5(string_agg(d::text || c::text, \' \' ORDER BY few)) FROM public.kept';
-$node->command_ok(['pg_dump', '-Fc', '-t', 'public.kept', '-f', "$tmp/kept.dump", $node->connstr('postgres')], 'dump');
+$node->command_ok(['pg_dump', '-Fc', '-t', 'public.kept', '-f', "$tmp/kept.dump", 'postgres'], 'dump');
 $node->safe_psql('postgres', 'CREATE DATABASE restored');
 $node->safe_psql('restored', 'CREATE EXTENSION llmtrace');
-$node->command_ok(['pg_restore', '-d', $node->connstr('restored'), "$tmp/kept.dump"], 'restore');
+$node->command_ok(['pg_restore', '-d', 'restored', "$tmp/kept.dump"], 'restore');
 is($node->safe_psql('restored', $sum), $node->safe_psql('postgres', $sum), 'a dump restores the same values');
 
 $node->stop;
