@@ -271,85 +271,129 @@ side_reserve(DistSide *side, int32 index, int limit)
 	side->last = last;
 }
 
-/* Add weight to the bucket of an index of a scale not below the dist's. */
-static inline void
-bucket_add(Dist *d, DistSide *side, int32 index, int scale, int128 weight)
+/*
+ * Make room for the bucket of an index of a scale not below the dist's, which
+ * may lower that; returns the index at the dist's scale.
+ */
+static inline int32
+bucket_reserve(Dist *d, DistSide *side, int32 index, int scale)
 {
 	int32		i = index >> (scale - d->scale);
 
-	if (unlikely(!side->capacity || i < side->first || i > side->last))
+	if (side->capacity)
 	{
-		if (side->capacity)
-		{
-			coarsen(d, coarsening(Min(i, side->first), Max(i, side->last), d->limit));
-			i = index >> (scale - d->scale);
-		}
-		side_reserve(side, i, d->limit);
+		if (likely(i >= side->first && i <= side->last))
+			return i;
+		coarsen(d, coarsening(Min(i, side->first), Max(i, side->last), d->limit));
+		i = index >> (scale - d->scale);
 	}
-	side->count[i - side->base] += weight;
+	side_reserve(side, i, d->limit);
+	return i;
 }
 
 /* ----------------------------------------------------------------- change */
 
-void
-dist_add_null(Dist *d, int64 weight)
+/* NaN or infinite: counted apart */
+static void
+add_not_finite(Dist *d, const DistValue *v)
 {
-	d->null_count += weight;
+	if (isnan(v->value))
+	{
+		d->nan_count += v->weight;
+		return;
+	}
+	d->squares += (int128) v->weight * v->weight;
+	if (v->value < 0)
+		d->low_count += v->weight;
+	else
+		d->high_count += v->weight;
 }
 
-/* Totals are checked by dist_check, once for many values. */
+/*
+ * Add up to DIST_BATCH values. A batch first makes room for its lowest and
+ * highest bucket, so that a new dist finds its scale and size at once.
+ */
 void
-dist_add(Dist *d, double value, int64 weight)
+dist_add(Dist *d, const DistValue *values, int n)
 {
-	uint64		bits;
-	int			exponent;
-	int			grain;
+	struct
+	{
+		DistSide   *side;
+		int32		index;
+		int64		weight;
+	}			found[DIST_BATCH];
+	int32		lowest[2] = {PG_INT32_MAX, PG_INT32_MAX};
+	int32		highest[2] = {PG_INT32_MIN, PG_INT32_MIN};
+	int			nfound = 0;
 
-	if (weight == 0)
-		return;
-	memcpy(&bits, &value, sizeof(bits));
-	if (unlikely(isnan(value)))
+	Assert(n <= DIST_BATCH);
+	for (int i = 0; i < n; i++)
 	{
-		d->nan_count += weight;
-		return;
-	}
-	d->squares += (int128) weight * weight;
-	if (unlikely(isinf(value)))
-	{
-		if (value < 0)
-			d->low_count += weight;
+		double		value = values[i].value;
+		int64		weight = values[i].weight;
+		uint64		bits;
+
+		memcpy(&bits, &value, sizeof(bits));
+		if (unlikely(weight == 0))
+			continue;
+		if (unlikely(!isfinite(value)))
+		{
+			add_not_finite(d, &values[i]);
+			continue;
+		}
+		d->finite_count += weight;
+		d->squares += (int128) weight * weight;
+		if (unlikely(value == 0))
+		{
+			value = 0;			/* not -0 */
+			d->zero_count += weight;
+		}
 		else
-			d->high_count += weight;
-		return;
+		{
+			bool		negative = bits >> 63;
+			int32		index = dist_index(bits);
+			int			exponent;
+			int			grain = __builtin_ctzll(float8_split(bits, &exponent));
+
+			d->grain = Min(d->grain, grain + exponent);
+			sum_add_product(d, bits, weight);
+			found[nfound].side = negative ? &d->negative : &d->positive;
+			found[nfound].index = index;
+			found[nfound++].weight = weight;
+			lowest[negative] = Min(lowest[negative], index);
+			highest[negative] = Max(highest[negative], index);
+		}
+		d->min = Min(d->min, value);
+		d->max = Max(d->max, value);
 	}
-	d->finite_count += weight;
-	if (value == 0)
+
+	for (int negative = 0; negative < 2; negative++)
+		if (lowest[negative] <= highest[negative])
+		{
+			DistSide   *side = negative ? &d->negative : &d->positive;
+
+			bucket_reserve(d, side, lowest[negative], DIST_MAX_SCALE);
+			bucket_reserve(d, side, highest[negative], DIST_MAX_SCALE);
+		}
+	for (int i = 0; i < nfound; i++)
 	{
-		value = 0;				/* not -0 */
-		d->zero_count += weight;
+		DistSide   *side = found[i].side;
+
+		side->count[(found[i].index >> (DIST_MAX_SCALE - d->scale)) - side->base] += found[i].weight;
 	}
-	else
-	{
-		grain = __builtin_ctzll(float8_split(bits, &exponent));
-		grain += exponent;
-		if (grain < d->grain)
-			d->grain = grain;
-		sum_add_product(d, bits, weight);
-		bucket_add(d, value < 0 ? &d->negative : &d->positive,
-				   dist_index(bits), DIST_MAX_SCALE, weight);
-	}
-	if (value < d->min)
-		d->min = value;
-	if (value > d->max)
-		d->max = value;
+	dist_check(d);
 }
 
 /* A bucket from elsewhere; the caller sees to extremes, sum and squares. */
 void
 dist_add_bucket(Dist *d, bool negative, int64 index, int scale, int128 weight)
 {
+	DistSide   *side = negative ? &d->negative : &d->positive;
+	int32		i;
+
 	dist_set_scale(d, scale);
-	bucket_add(d, negative ? &d->negative : &d->positive, (int32) index, scale, weight);
+	i = bucket_reserve(d, side, (int32) index, scale);
+	side->count[i - side->base] += weight;
 	d->finite_count += weight;
 }
 
@@ -358,9 +402,10 @@ side_merge(Dist *d, DistSide *side, const DistSide *other, int scale)
 {
 	if (!other->capacity)
 		return;
+	bucket_reserve(d, side, other->first, scale);
+	bucket_reserve(d, side, other->last, scale);
 	for (int32 i = other->first; i <= other->last; i++)
-		if (other->count[i - other->base])
-			bucket_add(d, side, i, scale, other->count[i - other->base]);
+		side->count[(i >> (scale - d->scale)) - side->base] += other->count[i - other->base];
 }
 
 /* d += other. The lower bucket limit holds for both. */

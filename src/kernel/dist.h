@@ -105,6 +105,15 @@ typedef struct Dist
 #define DIST_MAX_GRAIN		1024
 #define DIST_MIN_GRAIN		(-1074)
 
+/* A value to be counted, and how many can be at a time. */
+typedef struct DistValue
+{
+	double		value;
+	int64		weight;
+} DistValue;
+
+#define DIST_BATCH		29
+
 /* weight of all values that have a place on the line: all but NULL and NaN */
 static inline int128
 dist_total(const Dist *d)
@@ -152,8 +161,7 @@ extern Dist *dist_copy(const Dist *d);
 extern void dist_check_limit(int64 limit);
 
 /* Change */
-extern void dist_add(Dist *d, double value, int64 weight);
-extern void dist_add_null(Dist *d, int64 weight);
+extern void dist_add(Dist *d, const DistValue *values, int n);
 extern void dist_add_bucket(Dist *d, bool negative, int64 index, int scale, int128 weight);
 extern void dist_add_to_sum(Dist *d, double value);
 extern void dist_set_limit(Dist *d, int limit);

@@ -4,7 +4,7 @@
  *
  * The state is a dist and a few values not yet counted in it. Buffering them
  * makes a row cheap (no bucket is touched) and a group of few rows small: it
- * has no buckets before it has DIST_BUFFER values. Final and serial functions
+ * has no buckets before it has DIST_BATCH values. Final and serial functions
  * leave the state as it is: they count the buffer into a copy.
  */
 #include "postgres.h"
@@ -18,9 +18,7 @@ PG_FUNCTION_INFO_V1(sql_dist_agg_serial);
 PG_FUNCTION_INFO_V1(sql_dist_agg_deserial);
 PG_FUNCTION_INFO_V1(sql_dist_agg_final);
 
-/* Makes the state 512 bytes, a size that memory contexts waste nothing on. */
-#define DIST_BUFFER		29
-
+/* DIST_BATCH makes it 512 bytes, a size that memory contexts do not round up. */
 typedef struct DistAggState
 {
 	MemoryContext context;
@@ -28,11 +26,7 @@ typedef struct DistAggState
 	int			limit;
 	int			buffered;
 	int128		null_count;		/* not yet in dist */
-	struct
-	{
-		double		value;
-		int64		weight;
-	}			buffer[DIST_BUFFER];
+	DistValue	buffer[DIST_BATCH];
 } DistAggState;
 
 static MemoryContext
@@ -61,10 +55,8 @@ new_state(MemoryContext context, int limit)
 static void
 count_buffer(Dist *d, const DistAggState *state)
 {
-	for (int i = 0; i < state->buffered; i++)
-		dist_add(d, state->buffer[i].value, state->buffer[i].weight);
 	d->null_count += state->null_count;
-	dist_check(d);
+	dist_add(d, state->buffer, state->buffered);
 }
 
 static void
@@ -145,7 +137,7 @@ sql_dist_agg_trans(PG_FUNCTION_ARGS)
 		state->null_count += weight;
 	else
 	{
-		if (unlikely(state->buffered == DIST_BUFFER))
+		if (unlikely(state->buffered == DIST_BATCH))
 			flush(state);
 		state->buffer[state->buffered].value = PG_GETARG_FLOAT8(1);
 		state->buffer[state->buffered++].weight = weight;

@@ -68,7 +68,7 @@ drift_sample_values(double *values, int n)
 
 	for (int i = 0; i < n; i++)
 	{
-		dist_add(sum, values[i], WEIGHT_ONE);
+		dist_add(sum, &(DistValue) {values[i], WEIGHT_ONE}, 1);
 		if (!isnan(values[i]))
 			values[kept++] = values[i];
 	}
