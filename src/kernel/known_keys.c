@@ -4,7 +4,9 @@
  *
  * A trajectory refers to a built-in key by its number, the index in this
  * table, so keys are only ever appended, and a key's name never changes.  The
- * keys without a column are here for the bytes they save.
+ * table belongs to the format's version: a released one is not appended to
+ * without a new version, or equal content would have two spellings.  The keys
+ * without a column are here for the bytes they save.
  *
  * Sources: OpenTelemetry semantic conventions for generative AI and their
  * older names, OpenInference, OpenLLMetry, the Vercel AI SDK, Langfuse,
@@ -332,14 +334,14 @@ const KnownKey known_keys[] = {
 	{"llm.token_count.total", COLUMN_NONE, 0},
 	{"gen_ai.usage.total_tokens", COLUMN_NONE, 0},
 	{"ai.usage.totalTokens", COLUMN_NONE, 0},
-	{"llm.input_messages.0.message.role", COLUMN_NONE, 0},
-	{"llm.input_messages.0.message.content", COLUMN_NONE, 0},
-	{"llm.input_messages.1.message.role", COLUMN_NONE, 0},
-	{"llm.input_messages.1.message.content", COLUMN_NONE, 0},
-	{"llm.input_messages.2.message.role", COLUMN_NONE, 0},
-	{"llm.input_messages.2.message.content", COLUMN_NONE, 0},
-	{"llm.output_messages.0.message.role", COLUMN_NONE, 0},
-	{"llm.output_messages.0.message.content", COLUMN_NONE, 0},
+	{"llm.input_messages.0.message.role", COLUMN_INPUT, ALIAS_PART},
+	{"llm.input_messages.0.message.content", COLUMN_INPUT, ALIAS_PART},
+	{"llm.input_messages.1.message.role", COLUMN_INPUT, ALIAS_PART},
+	{"llm.input_messages.1.message.content", COLUMN_INPUT, ALIAS_PART},
+	{"llm.input_messages.2.message.role", COLUMN_INPUT, ALIAS_PART},
+	{"llm.input_messages.2.message.content", COLUMN_INPUT, ALIAS_PART},
+	{"llm.output_messages.0.message.role", COLUMN_OUTPUT, ALIAS_PART},
+	{"llm.output_messages.0.message.content", COLUMN_OUTPUT, ALIAS_PART},
 	{"llm.tools.0.tool.json_schema", COLUMN_NONE, 0},
 	{"llm.tools.1.tool.json_schema", COLUMN_NONE, 0},
 	{"gen_ai.request.temperature", COLUMN_NONE, 0},
@@ -448,7 +450,7 @@ const KnownKey known_keys[] = {
 	{"cloud.platform", COLUMN_NONE, 0},
 	{"cloud.account.id", COLUMN_NONE, 0},
 	{"cloud.availability_zone", COLUMN_NONE, 0},
-	{"operation.name", COLUMN_NONE, 0},
+	{"operation.name", COLUMN_OPERATION, 4},
 	{"resource.name", COLUMN_NONE, 0},
 	{"ai.settings.maxRetries", COLUMN_NONE, 0},
 	{"ai.settings.temperature", COLUMN_NONE, 0},
@@ -484,6 +486,8 @@ const KnownKey known_keys[] = {
 	{"openai.api.type", COLUMN_NONE, 0},
 	{"gen_ai.sdk.version", COLUMN_NONE, 0},
 	{"gen_ai.usage.details.thoughts_tokens", COLUMN_REASONING_TOKENS, 7},
+	{"metadata.ls_provider", COLUMN_PROVIDER, 7},
+	{"mlflow.llm.cost", COLUMN_NONE, 0, UNIT_AS_IS, DERIVE_COST},
 };
 
 const int	known_key_count = lengthof(known_keys);

@@ -15,16 +15,18 @@ bytes_are_zero(const uint8 *bytes, size_t len)
 	return true;
 }
 
-static int
+/* The value of a hexadecimal digit; 0xff for any other byte. */
+static inline uint8
 hex_digit(char c)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
+	static const uint8 digits[256] = {
+		['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5, ['5'] = 6, ['6'] = 7,
+		['7'] = 8, ['8'] = 9, ['9'] = 10,
+		['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+		['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16
+	};
+
+	return digits[(unsigned char) c] - 1;
 }
 
 /* Read hex digits, fewer than there is room for too, as the last bytes. */
@@ -37,11 +39,11 @@ hex_read(Bytes text, uint8 *out, size_t size)
 	for (uint32 i = 0; i < text.len; i++)
 	{
 		size_t		place = size * 2 - text.len + i;
-		int			digit = hex_digit(text.data[i]);
+		uint8		digit = hex_digit(text.data[i]);
 
-		if (digit < 0)
+		if (digit > 15)
 			return false;
-		out[place / 2] |= place % 2 == 0 ? digit << 4 : digit;
+		out[place / 2] = out[place / 2] << 4 | digit;
 	}
 	return true;
 }

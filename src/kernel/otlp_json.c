@@ -49,7 +49,7 @@ misfit(OtlpJson *o, bool in_span, const char *expected, const char *reason)
 }
 
 /* The name of a member is one of two spellings. */
-static bool
+static inline bool
 is_named(Bytes name, const char *camel, const char *snake)
 {
 	return bytes_equal_cstring(name, camel) || bytes_equal_cstring(name, snake);
@@ -104,9 +104,9 @@ unsigned_from_text(Bytes text, uint64 *number)
 		return i >= 0;
 	}
 	/* from 2^63 on, or written with an exponent */
-	if (!number_read_double(text, &d) || !(d >= 0 && d < 18446744073709551616.0))
+	if (!number_read_double(text, &d) || !(d >= 0 && d <= 18446744073709551616.0))
 		return false;
-	*number = (uint64) d;
+	*number = d < 18446744073709551616.0 ? (uint64) d : PG_UINT64_MAX;
 	return true;
 }
 
@@ -859,8 +859,8 @@ read_request(OtlpJson *o)
 }
 
 /*
- * Add the spans of one or more ExportTraceServiceRequest documents to a set.
- * The document must stay where it is as long as the set.
+ * Add the spans of any number of ExportTraceServiceRequest documents to a set:
+ * an empty line at the end of a file holds none.  The document must stay where it is as long as the set.
  */
 void
 otlp_json_read(SpanSet *set, const char *json, size_t len)
@@ -869,7 +869,6 @@ otlp_json_read(SpanSet *set, const char *json, size_t len)
 
 	json = repair_json(json, len, &len, &o.repairs);
 	json_reader_init(&o.r, json, len, "OTLP JSON", &set->arena);
-	do
+	while (o.r.token != JSON_TOKEN_END)
 		read_request(&o);
-	while (o.r.token != JSON_TOKEN_END);
 }

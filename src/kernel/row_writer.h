@@ -9,6 +9,8 @@
 #ifndef LLMTRACE_ROW_WRITER_H
 #define LLMTRACE_ROW_WRITER_H
 
+#include "access/htup_details.h"
+#include "compat.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "kernel/bytes.h"
@@ -29,20 +31,113 @@ typedef struct RowWriter
 extern void row_writer_init(RowWriter *w, FunctionCallInfo fcinfo);
 extern void row_begin(RowWriter *w);
 extern void row_end(RowWriter *w);
-extern void row_null(RowWriter *w);
-extern void row_bool(RowWriter *w, bool v);
-extern void row_int4(RowWriter *w, int32 v);
-extern void row_int8(RowWriter *w, int64 v);
-extern void row_float8(RowWriter *w, double v);
-extern void row_uuid(RowWriter *w, const uint8 *uuid);
-extern void row_text(RowWriter *w, Bytes s);
-extern void row_cstring(RowWriter *w, const char *s);
-extern void row_varlena(RowWriter *w, const struct varlena *v);
+extern void row_grow(RowWriter *w, size_t len);
+
+/* Room for a column of some size behind padding, which is zero. */
+static inline char *
+row_reserve(RowWriter *w, size_t alignment, size_t room)
+{
+	size_t		at = w->data_start + TYPEALIGN(alignment, w->len - w->data_start);
+
+	if (unlikely(at + room > w->max))
+		row_grow(w, at + room);
+	while (w->len < at)
+		w->tuple[w->len++] = 0;
+	w->len += room;
+	return w->tuple + at;
+}
+
+/* The next column is null. */
+static inline void
+row_null(RowWriter *w)
+{
+	w->column++;
+}
+
+/* The next column has a value. */
+static inline void
+row_value(RowWriter *w)
+{
+	bits8	   *bits = ((MinimalTuple) w->tuple)->t_bits;
+
+	Assert(w->column < w->desc->natts);
+	bits[w->column / 8] |= 1 << (w->column % 8);
+	w->column++;
+}
+
+static inline void
+row_bool(RowWriter *w, bool v)
+{
+	*row_reserve(w, 1, 1) = v;
+	row_value(w);
+}
+
+static inline void
+row_int4(RowWriter *w, int32 v)
+{
+	memcpy(row_reserve(w, ALIGNOF_INT, sizeof(v)), &v, sizeof(v));
+	row_value(w);
+}
+
+static inline void
+row_int8(RowWriter *w, int64 v)
+{
+	memcpy(row_reserve(w, ALIGNOF_DOUBLE, sizeof(v)), &v, sizeof(v));
+	row_value(w);
+}
+
+static inline void
+row_float8(RowWriter *w, double v)
+{
+	memcpy(row_reserve(w, ALIGNOF_DOUBLE, sizeof(v)), &v, sizeof(v));
+	row_value(w);
+}
 
 static inline void
 row_timestamptz(RowWriter *w, TimestampTz v)
 {
 	row_int8(w, v);
+}
+
+static inline void
+row_uuid(RowWriter *w, const uint8 *uuid)
+{
+	memcpy(row_reserve(w, 1, 16), uuid, 16);
+	row_value(w);
+}
+
+static inline void
+row_text(RowWriter *w, Bytes s)
+{
+	if (likely(s.len + VARHDRSZ_SHORT <= VARATT_SHORT_MAX))
+	{
+		char	   *p = row_reserve(w, 1, s.len + VARHDRSZ_SHORT);
+
+		SET_VARSIZE_1B(p, s.len + VARHDRSZ_SHORT);
+		memcpy(p + VARHDRSZ_SHORT, s.data, s.len);
+	}
+	else
+	{
+		char	   *p = row_reserve(w, ALIGNOF_INT, (size_t) s.len + VARHDRSZ);
+
+		SET_VARSIZE(p, s.len + VARHDRSZ);
+		memcpy(p + VARHDRSZ, s.data, s.len);
+	}
+	row_value(w);
+}
+
+static inline void
+row_cstring(RowWriter *w, const char *s)
+{
+	row_text(w, (Bytes) {s, strlen(s)});
+}
+
+/* A value with a header of four bytes, not compressed, of int alignment. */
+static inline void
+row_varlena(RowWriter *w, const struct varlena *v)
+{
+	memcpy(row_reserve(w, ALIGNOF_INT, VARSIZE(v)), v, VARSIZE(v));
+	row_value(w);
 }
 
 #endif							/* LLMTRACE_ROW_WRITER_H */

@@ -52,18 +52,28 @@ row_column_text(RowWriter *w, const SpanColumns *columns, CanonicalColumn column
 {
 	Bytes		text;
 
-	if (column_text(columns, column, &text))
+	if (column_is_borne(columns, column) && column_text(columns, column, &text))
 		row_text(w, text);
 	else
 		row_null(w);
 }
 
+/* A count of tokens; unknown if negative. */
 static void
-row_tokens(RowWriter *w, const SpanColumns *columns, CanonicalColumn column, bool is_shown)
+row_tokens(RowWriter *w, int64 tokens)
+{
+	if (tokens >= 0)
+		row_int8(w, tokens);
+	else
+		row_null(w);
+}
+
+static void
+row_own_tokens(RowWriter *w, const SpanColumns *columns, CanonicalColumn column, bool is_own)
 {
 	int64		tokens;
 
-	if (is_shown && column_int(columns, column, &tokens))
+	if (is_own && column_is_borne(columns, column) && column_int(columns, column, &tokens))
 		row_int8(w, tokens);
 	else
 		row_null(w);
@@ -193,7 +203,8 @@ row_cost(RowWriter *w, const SpanColumns *columns)
 	double		cost;
 	Datum		numeric;
 
-	if (!column_double(columns, COLUMN_COST_USD, &cost))
+	if (!column_is_borne(columns, COLUMN_COST_USD) ||
+		!column_double(columns, COLUMN_COST_USD, &cost))
 	{
 		row_null(w);
 		return;
@@ -210,20 +221,21 @@ row_cost(RowWriter *w, const SpanColumns *columns)
 static void
 row_usage(RowWriter *w, const SpanColumns *columns, const SpanFacts *facts, uint32 ordinal)
 {
+	const SpanUsage *usage = &facts->usage[ordinal];
 	uint8		scope = facts->scope[ordinal];
-	bool		is_own = scope != USAGE_ROLLUP;
+	bool		is_own = scope == USAGE_OWN;
 
 	if (scope == USAGE_NONE)
 		row_null(w);
 	else
 		row_cstring(w, usage_scope_names[scope]);
-	row_tokens(w, columns, COLUMN_INPUT_TOKENS, is_own);
-	row_tokens(w, columns, COLUMN_OUTPUT_TOKENS, is_own);
-	row_tokens(w, columns, COLUMN_REASONING_TOKENS, is_own);
-	row_tokens(w, columns, COLUMN_CACHE_READ_TOKENS, is_own);
-	row_tokens(w, columns, COLUMN_CACHE_WRITE_TOKENS, is_own);
-	row_tokens(w, columns, COLUMN_INPUT_TOKENS, true);
-	row_tokens(w, columns, COLUMN_OUTPUT_TOKENS, true);
+	row_tokens(w, is_own ? usage->input_tokens : TOKENS_UNKNOWN);
+	row_tokens(w, is_own ? usage->output_tokens : TOKENS_UNKNOWN);
+	row_own_tokens(w, columns, COLUMN_REASONING_TOKENS, is_own);
+	row_own_tokens(w, columns, COLUMN_CACHE_READ_TOKENS, is_own);
+	row_own_tokens(w, columns, COLUMN_CACHE_WRITE_TOKENS, is_own);
+	row_tokens(w, usage->input_tokens);
+	row_tokens(w, usage->output_tokens);
 	row_cost(w, columns);
 }
 
@@ -307,7 +319,7 @@ PG_FUNCTION_INFO_V1(trajectory_spans);
 Datum
 trajectory_spans(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
 	SpanFacts	facts = gather_facts(t);
 	RowWriter	w;
 
@@ -324,7 +336,7 @@ PG_FUNCTION_INFO_V1(trajectory_logical_calls);
 Datum
 trajectory_logical_calls(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
 	LogicalCall *calls = logical_calls(t);
 	RowWriter	w;
 
@@ -349,12 +361,12 @@ PG_FUNCTION_INFO_V1(trajectory_span_attributes);
 Datum
 trajectory_span_attributes(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
 	uint32		i = ordinal_arg(fcinfo, 1, t);
-	const Shape *shape = &t->shapes[trajectory_class(t, i)->shape];
+	Value	   *room = palloc_extended(Max(t->max_attributes, 1) * sizeof(Value), MCXT_ALLOC_HUGE);
+	AttrList	list = trajectory_attributes(t, i, room);
 
-	PG_RETURN_JSONB_P(attributes_jsonb(t->keys, shape->nkeys, shape->keys,
-									   t->values + t->first_value[i]));
+	PG_RETURN_JSONB_P(attributes_jsonb(t->keys, &list));
 }
 
 static void
@@ -391,7 +403,7 @@ static void
 add_attributes(JsonbParseState **state, const Trajectory *t, const AttrList *list)
 {
 	JsonbValue	v = {.type = jbvBinary};
-	Jsonb	   *jsonb = attributes_jsonb(t->keys, list->n, list->keys, list->values);
+	Jsonb	   *jsonb = attributes_jsonb(t->keys, list);
 
 	v.val.binary.data = &jsonb->root;
 	v.val.binary.len = VARSIZE(jsonb) - VARHDRSZ;
@@ -406,7 +418,7 @@ PG_FUNCTION_INFO_V1(trajectory_span_events);
 Datum
 trajectory_span_events(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
 	uint32		ordinal = ordinal_arg(fcinfo, 1, t);
 	const SpanExtra *extra = trajectory_extra(t, ordinal);
 	JsonbParseState *state = NULL;
@@ -436,7 +448,7 @@ PG_FUNCTION_INFO_V1(trajectory_span_links);
 Datum
 trajectory_span_links(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
 	uint32		ordinal = ordinal_arg(fcinfo, 1, t);
 	const SpanExtra *extra = trajectory_extra(t, ordinal);
 	JsonbParseState *state = NULL;

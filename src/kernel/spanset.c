@@ -11,7 +11,8 @@
 #include "port/pg_bitutils.h"
 #include "utils/memutils.h"
 
-#define ARENA_BLOCK (64 * 1024)
+#define ARENA_MIN_BLOCK (4 * 1024)
+#define ARENA_MAX_BLOCK (64 * 1024)
 
 /* Derived keys sort after all others, by column. */
 #define DERIVED_ORDER UINT32_C(0x80000000)
@@ -22,12 +23,14 @@ arena_alloc(Arena *arena, size_t size)
 	char	   *p;
 
 	size = MAXALIGN(Max(size, 1));
-	if (size > ARENA_BLOCK / 4)
-		return MemoryContextAllocHuge(arena->context, size);
 	if ((size_t) (arena->end - arena->at) < size)
 	{
-		arena->at = MemoryContextAlloc(arena->context, ARENA_BLOCK);
-		arena->end = arena->at + ARENA_BLOCK;
+		if (size > ARENA_MIN_BLOCK / 4)
+			return MemoryContextAllocHuge(arena->context, size);
+		/* blocks double, so that a small arena stays small */
+		arena->block = Min(Max(arena->block * 2, ARENA_MIN_BLOCK), ARENA_MAX_BLOCK);
+		arena->at = MemoryContextAlloc(arena->context, arena->block);
+		arena->end = arena->at + arena->block;
 	}
 	p = arena->at;
 	arena->at += size;
@@ -165,6 +168,20 @@ rehash_keys(SpanSet *set)
 	}
 }
 
+/*
+ * Where a key is looked for before it is hashed: spans repeat a few keys over
+ * and over.
+ */
+static inline uint32 *
+recent_key(SpanSet *set, Bytes name)
+{
+	uint32		h = name.len;
+
+	if (name.len >= 4)
+		h += name.data[name.len - 1] * 3 + name.data[name.len - 4] * 7 + name.data[name.len / 2] * 13;
+	return &set->recent_keys[h % lengthof(set->recent_keys)];
+}
+
 static uint32
 intern_key(SpanSet *set, Bytes name, CanonicalColumn derived)
 {
@@ -193,7 +210,12 @@ intern_key(SpanSet *set, Bytes name, CanonicalColumn derived)
 uint32
 spanset_key(SpanSet *set, Bytes name)
 {
-	return intern_key(set, name, COLUMN_NONE);
+	uint32	   *recent = recent_key(set, name);
+
+	if (*recent < set->key_count && !set->keys[*recent].is_derived &&
+		bytes_equal(set->keys[*recent].name, name))
+		return *recent;
+	return *recent = intern_key(set, name, COLUMN_NONE);
 }
 
 uint32
@@ -303,7 +325,6 @@ order_keys(SpanSet *set)
 	qsort_arg(sorted, set->key_count, sizeof(uint32), key_name_compare, set->keys);
 	for (uint32 i = 0; i < set->key_count; i++)
 		set->key_order[sorted[i]] = i;
-	set->key_order_count = set->key_count;
 	pfree(sorted);
 }
 
@@ -320,14 +341,12 @@ typedef struct AttrPlace
 	uint32		index;
 } AttrPlace;
 
-static int
-attr_place_compare(const void *a, const void *b)
-{
-	uint64		x = ((const AttrPlace *) a)->order;
-	uint64		y = ((const AttrPlace *) b)->order;
-
-	return (x > y) - (x < y);
-}
+#define ST_SORT sort_attr_places
+#define ST_ELEMENT_TYPE AttrPlace
+#define ST_COMPARE(a, b) (((a)->order > (b)->order) - ((a)->order < (b)->order))
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
 
 /*
  * Sort a list by key.  Of a key that is there twice the last value stays, as
@@ -354,7 +373,7 @@ sort_attrs(SpanSet *set, AttrList *list)
 		places[i] = (AttrPlace) {
 		((uint64) key_order(set, list->keys[i]) << 32) | i, i
 	};
-	qsort(places, list->n, sizeof(AttrPlace), attr_place_compare);
+	sort_attr_places(places, list->n);
 
 	keys = arena_alloc(&set->arena, list->n * sizeof(uint32));
 	values = arena_alloc(&set->arena, list->n * sizeof(Value));
@@ -418,7 +437,7 @@ intern_shape(SpanSet *set, const AttrList *list)
 	shape->nkeys = list->n;
 	shape->keys = list->keys;
 	shape_prepare(shape, set->keys,
-				  arena_alloc(&set->arena, Max(list->n, 1) * sizeof(uint16)));
+				  arena_alloc(&set->arena, list->n * SHAPE_ALIAS_SIZE));
 	set->shape_slots[h] = ++set->shape_count;
 	if (set->shape_count * 2 > set->shape_mask)
 		rehash_shapes(set);
@@ -429,10 +448,12 @@ intern_shape(SpanSet *set, const AttrList *list)
 SpanColumns
 span_columns(const SpanSet *set, const Span *span)
 {
+	static const Value no_value;
+
 	return (SpanColumns) {
 		.shape = &set->shapes[span->shape],
 			.keys = set->keys,
-			.values = span->attributes.values
+			.values = span->attributes.n > 0 ? span->attributes.values : &no_value
 	};
 }
 
@@ -621,17 +642,21 @@ typedef struct GroupEntry
 	Span	   *span;
 } GroupEntry;
 
-static int
-group_entry_compare(const void *a, const void *b)
+static inline int
+group_entry_compare(const GroupEntry *x, const GroupEntry *y)
 {
-	const GroupEntry *x = a;
-	const GroupEntry *y = b;
-
 	COMPARE(x->group, y->group);
 	COMPARE(x->span_id, y->span_id);
 	COMPARE(x->arrival, y->arrival);
 	return 0;
 }
+
+#define ST_SORT sort_group_entries
+#define ST_ELEMENT_TYPE GroupEntry
+#define ST_COMPARE(a, b) group_entry_compare(a, b)
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
 
 /* Number the traces of a set in the order of their first spans. */
 static uint32
@@ -689,7 +714,7 @@ spanset_group(SpanSet *set, uint32 **group_ends, uint32 *group_count)
 		entries[i].span = &set->spans[i];
 		entries[i].span_id = set->spans[i].span_id;
 	}
-	qsort(entries, set->span_count, sizeof(GroupEntry), group_entry_compare);
+	sort_group_entries(entries, set->span_count);
 
 	for (uint32 i = 0; i < set->span_count; i++)
 	{

@@ -105,6 +105,7 @@ typedef struct Arena
 	MemoryContext context;
 	char	   *at;
 	char	   *end;
+	size_t		block;			/* size of the block at hand */
 } Arena;
 
 typedef struct SpanSet
@@ -117,8 +118,8 @@ typedef struct SpanSet
 	uint32		key_max;
 	uint32	   *key_slots;		/* hash table of key index + 1 */
 	uint32		key_mask;
+	uint32		recent_keys[64];
 	uint32	   *key_order;		/* place of each key in the order of names */
-	uint32		key_order_count;
 
 	Shape	   *shapes;
 	uint32		shape_count;

@@ -28,9 +28,11 @@ columns_usage(const SpanColumns *s)
 {
 	SpanUsage	usage;
 
-	if (!column_int(s, COLUMN_INPUT_TOKENS, &usage.input_tokens))
+	if (!column_is_borne(s, COLUMN_INPUT_TOKENS) ||
+		!column_int(s, COLUMN_INPUT_TOKENS, &usage.input_tokens))
 		usage.input_tokens = TOKENS_UNKNOWN;
-	if (!column_int(s, COLUMN_OUTPUT_TOKENS, &usage.output_tokens))
+	if (!column_is_borne(s, COLUMN_OUTPUT_TOKENS) ||
+		!column_int(s, COLUMN_OUTPUT_TOKENS, &usage.output_tokens))
 		usage.output_tokens = TOKENS_UNKNOWN;
 	return usage;
 }

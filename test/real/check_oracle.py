@@ -9,10 +9,6 @@ import os
 import db
 import oracle
 
-# Every key the manifest's counting took for usage and the mapping does not
-# list; with them the oracle's count must be the manifest's.
-UNMAPPED_USAGE = ('ai.usage.tokens',)
-
 
 def counts(raw):
     """The manifest's counts over all spans, duplicates included."""
@@ -22,8 +18,7 @@ def counts(raw):
     unique = list(seen.values())
     return {
         'spans_with_tokens': sum(
-            any(v is not None for v in s.usage.values())
-            or any(k in s.attrs for k in UNMAPPED_USAGE) for s in all_of),
+            any(v is not None for v in s.usage.values()) for s in all_of),
         'error_spans': sum(s.status == 'error' for s in all_of),
         'exception_events': sum(name == 'exception' for s in all_of
                                 for name, _ in s.events),

@@ -25,6 +25,7 @@ COLUMNS = {                      # name: (how psql's text is read, SQL)
     'kind': (TEXT, None), 'is_error': (FLAG, None),
     'error_type': (TEXT, None), 'model': (TEXT, None),
     'has_provider': (FLAG, 'provider is not null'), 'tool_name': (TEXT, None),
+    'tool_call_id': (TEXT, None),
     'usage_scope': (TEXT, None), 'input_tokens': (INT, None),
     'output_tokens': (INT, None), 'reasoning_tokens': (INT, None),
     'cache_read_tokens': (INT, None), 'cache_write_tokens': (INT, None),
@@ -37,7 +38,8 @@ GROUPS = {
     'wire': 'name span_kind status status_message',
     'times': 'started_us span_started_us span_ended_us start_ms duration_ms '
              'self_ms',
-    'meaning': 'kind is_error error_type model has_provider tool_name',
+    'meaning': 'kind is_error error_type model has_provider tool_name '
+               'tool_call_id',
     'usage': 'usage_scope input_tokens output_tokens reasoning_tokens '
              'cache_read_tokens cache_write_tokens reported_input_tokens '
              'reported_output_tokens reported_cost_usd',
@@ -76,7 +78,8 @@ def wanted(span):
         'kind': span.kind, 'is_error': span.is_error,
         'error_type': span.error_type, 'model': span.model,
         'has_provider': span.provider is not None,
-        'tool_name': span.tool_name, 'usage_scope': span.usage_scope,
+        'tool_name': span.tool_name, 'tool_call_id': span.tool_call_id,
+        'usage_scope': span.usage_scope,
         **{f'{c}_tokens': span.own[c] for c in oracle.COUNTS},
         'reported_input_tokens': span.usage['input'],
         'reported_output_tokens': span.usage['output'],
@@ -103,10 +106,8 @@ def near(column, got, want):
 
 
 def undefined(column, span):
-    """What no page defines: self time beside an open child, and the type of
-    the error of a span that did not fail."""
-    return (column == 'self_ms' and any(c.end is None for c in span.children)
-            or column == 'error_type' and not span.is_error)
+    """What no page defines: self time beside an open child."""
+    return column == 'self_ms' and any(c.end is None for c in span.children)
 
 
 def sums(rows):
@@ -121,11 +122,7 @@ def sums(rows):
 
 
 def call_sums(spans):
-    """Tokens of the innermost model calls: the truth without agents.
-
-    Where a trace has model calls with usage, what agents, workflows and
-    wrappers repeat must add nothing to them.
-    """
+    """Tokens of the innermost model calls: the truth without agents."""
     inner = [s for s in spans if s.kind in oracle.MODEL_KINDS
              and oracle.has_usage(s) and s.usage_scope == 'own']
     return tuple(sum(s.usage[c] or 0 for s in inner)
@@ -166,19 +163,51 @@ def compare_sums(tap, label, traces, spans, found):
     for name, (got, want) in sorted(groups.items()):
         tap.ok(sums(got) == sums(want), f'{label}: sums of {name} spans',
                f'got {sums(got)}', f'expected {sums(want)}')
-    doubled = []
-    for trace in traces.values():
-        got = tuple(sum(found[s.trace_id, s.span_id][f'{c}_tokens'] or 0
-                        for s in trace) for c in ('input', 'output'))
-        if any(call_sums(trace)) and got != call_sums(trace):
-            doubled.append(f'{trace[0].trace_id}: sum {got}, '
-                           f'model calls {call_sums(trace)}')
-    tap.ok(not doubled, f'{label}: nothing is counted twice',
-           *doubled[:SHOWN])
+    wrong = [line for trace in traces.values()
+             for line in miscounted(trace, found)]
+    tap.ok(not wrong, f'{label}: everything is counted once', *wrong[:SHOWN])
+
+
+def miscounted(trace, found):
+    """Lines about tokens of a trace that plain sums count twice or never.
+
+    Of two spans that count, one below the other, the upper one is a model
+    call and the lower one is not; and what a span repeats is counted below.
+    """
+    counted = {id(s) for s in trace
+               if found[s.trace_id, s.span_id]['input_tokens']
+               or found[s.trace_id, s.span_id]['output_tokens']}
+    covered = set()
+    for span in trace:
+        at = span.up if id(span) in counted else None
+        while at:
+            covered.add(id(at))
+            if id(at) in counted and not (at.kind in oracle.MODEL_KINDS and
+                                          span.kind not in oracle.MODEL_KINDS):
+                yield f'{at.span_id} counts what {span.span_id} counts'
+            at = at.up
+    for span in trace:
+        if oracle.has_usage(span) and id(span) not in counted | covered:
+            yield f'nobody counts what {span.span_id} reports'
+
+
+def compare_calls(tap, label, traces, rows):
+    """Where a trace has model calls, agents and wrappers add nothing."""
+    got, wrong = defaultdict(Counter), []
+    for row in rows:
+        for column in ('input', 'output'):
+            got[row['trace_id']][column] += row[column + '_tokens'] or 0
+    for key, trace in traces.items():
+        want, sums_of = call_sums(trace), tuple(
+            got[key][c] for c in ('input', 'output'))
+        if any(want) and sums_of != want:
+            wrong.append(f'{key}: sum {sums_of}, model calls {want}')
+    tap.ok(not wrong, f'{label}: sums are those of the model calls',
+           *wrong[:SHOWN])
 
 
 def check(tap, label, bodies, traces):
-    """One set of bodies."""
+    """One set of bodies; the rows of spans(t)."""
     columns = ', '.join(f'{sql} as {name}' if sql else f's.{name}'
                         for name, (_, sql) in COLUMNS.items())
     with db.scratch() as folder:
@@ -188,8 +217,9 @@ def check(tap, label, bodies, traces):
                 + QUERY.format(columns=columns)))
         except db.SqlError as error:
             tap.ok(False, f'{label}: spans', error)
-            return
+            return []
     compare(tap, label, traces, rows)
+    return rows
 
 
 def main():
@@ -201,8 +231,9 @@ def main():
     folder = db.data_or_skip(tap)
     for path in oracle.data_files(folder):
         if not only or os.path.basename(path) in only:
-            check(tap, os.path.basename(path), db.bodies_of(path),
-                  oracle.load(path))
+            label, traces = os.path.basename(path), oracle.load(path)
+            rows = check(tap, label, db.bodies_of(path), traces)
+            compare_calls(tap, label, traces, rows)
     tap.finish()
 
 

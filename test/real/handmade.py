@@ -2,6 +2,8 @@
 import base64
 import json
 
+import oracle
+
 START = 1700000000000000000
 
 
@@ -92,8 +94,8 @@ def wire():
         }]}]}]})
 
 
-def meanings():
-    """Kinds, usage and errors (ingest.md, Canonical columns)."""
+def usages():
+    """Whose tokens a span reports, and what it calls them."""
     chat = usage('chat', (100, 10))
     yield 'an agent repeats its calls', body(
         20, span(1, attrs=usage('invoke_agent', (200, 20)), end=90),
@@ -131,6 +133,32 @@ def meanings():
             **{'gen_ai.usage.cache_read.input_tokens': 60,
                'gen_ai.usage.cache_creation.input_tokens': 20,
                'gen_ai.usage.reasoning.output_tokens': 30})))
+    cached = {'gen_ai.usage.cache_read.input_tokens': 60}
+    yield 'an agent repeats what its calls read from the cache only', body(
+        28, span(1, attrs=usage('invoke_agent', **cached), end=90),
+        span(2, 1, attrs=usage('chat', (100, 10), **cached)))
+    yield 'Langfuse buckets of the cache by how long it lives', body(
+        29, *(span(n, attrs={
+            'langfuse.observation.type': 'generation',
+            'langfuse.observation.usage_details': json.dumps(buckets)})
+            for n, buckets in enumerate((
+                {'input': 10, 'input_cache_creation_5m': 5, 'output': 1},
+                {'input': 10, 'input_cache_creation_5m': 5,
+                 'input_cache_creation_1h': 3, 'output': 1},
+                {'input': 10, 'input_cache_read': 7, 'output': 1},
+                {'input': 10, 'output': 20, 'output_reasoning': 9}), 1)))
+    for at, column in enumerate((*oracle.COUNTS, 'cost')):
+        base = (None, None) if column in ('input', 'output') else (100, 100)
+        yield f'every alias of {column}', body(30 + at, *(
+            span(n, attrs=usage('chat', base, **{key: 7 + n})) for n, key
+            in enumerate(sorted(oracle.ALIASES[column]), 1)))
+    yield 'usage as MLflow writes it', body(36, span(1, attrs={
+        'mlflow.spanType': 'CHAT_MODEL', 'mlflow.chat.tokenUsage': json.dumps(
+            {'input_tokens': 12, 'output_tokens': 3, 'total_tokens': 15})}))
+
+
+def meanings():
+    """Kinds, names and errors (ingest.md, Canonical columns)."""
     failed = [{'name': 'exception', 'timeUnixNano': str(START),
                'attributes': pairs({'exception.type': 'Boom'})}]
     yield 'errors without a status', body(
@@ -153,6 +181,8 @@ def meanings():
         'llm.request.type': 'chat completion rerank embedding',
         'mlflow.spanType': 'CHAT_MODEL RETRIEVER UNKNOWN',
         'langsmith.span.kind': 'llm chain tool prompt parser',
+        'raaf.span.kind': 'agent llm tool',
+        'mastra.span.type': 'agent_step generation',
         'ai.operationId': (
             'ai.generateText ai.streamText ai.generateObject '
             'ai.streamObject ai.generateText.doGenerate '
@@ -161,16 +191,84 @@ def meanings():
     every = [{key: word} for key, text in words.items()
              for word in text.split()]
     every += [{'gen_ai.tool.name': 'a'}, {'gen_ai.tool.call.id': 'a'},
-              {'tool.name': 'a'}, {'retrieval.documents.0.document.id': '1'},
+              {'tool.name': 'a'}, {'gen_ai.retrieval.documents': '[]'},
               {'gen_ai.request.model': 'm', 'gen_ai.input.messages': '[]'},
               {'gen_ai.request.model': 'm'},
               {'traceloop.span.kind': 'tool', 'traceloop.entity.name': 'b'},
               {'langfuse.observation.type': 'tool'}, {}]
     yield 'words of kinds', body(27, *(
         span(n, attrs=attrs) for n, attrs in enumerate(every, 1)))
+    yield 'operation.name of the Vercel SDK', body(44, *(
+        span(n, attrs={'operation.name': word}) for n, word in enumerate((
+            'ai.generateText.doGenerate', 'ai.toolCall', 'ai.generateText',
+            'ai.streamText.doStream of-a-function', 'ai.unheardOf'), 1)))
+    yield 'documents cut into many keys', body(
+        45, span(1, attrs={'retrieval.documents.0.document.id': '1'}))
+    yield from contradictions()
+    yield from names()
+
+
+def contradictions():
+    """Kinds beside operations, and kinds that nothing states."""
+    vendor, name = 'langfuse.observation.type', 'gen_ai.operation.name'
+    yield 'a kind beside an operation', body(40, *(
+        span(n, attrs=attrs) for n, attrs in enumerate((
+            {vendor: 'generation', name: 'invoke_agent'},
+            {vendor: 'generation', name: 'invoke_workflow'},
+            {vendor: 'generation', name: 'chat'},
+            {vendor: 'generation', name: 'execute_tool'},
+            {vendor: 'generation', 'ai.operationId': 'ai.streamText'},
+            {vendor: 'generation', 'ai.operationId': 'ai.embed'},
+            {vendor: 'generation',
+             'ai.operationId': 'ai.streamText.doStream'},
+            {vendor: 'embedding', name: 'invoke_agent'},
+            {vendor: 'tool', name: 'invoke_agent'},
+            {vendor: 'agent', name: 'chat'},
+            {vendor: 'span', name: 'chat'},
+            {vendor: 'span', 'traceloop.span.kind': 'tool'}), 1)))
+    model = {'gen_ai.request.model': 'm'}
+    tokens = {'gen_ai.usage.output_tokens': 3}
+    yield 'a model and its messages or its usage', body(41, *(
+        span(n, attrs={**model, **attrs}) for n, attrs in enumerate((
+            tokens, {'gen_ai.output.messages': '[]'},
+            {**tokens, 'gen_ai.agent.name': 'a'},
+            {**tokens, 'agent_name': 'a'}, {'gen_ai.agent.name': 'a'},
+            {**tokens, 'gen_ai.tool.name': 'a'},
+            {**tokens, 'traceloop.span.kind': 'task'},
+            {**tokens, 'mastra.span.type': 'agent_step'}), 1)))
+    yield 'messages cut into many keys', body(
+        42, span(1, attrs={**model, 'gen_ai.prompt.0.content': 'a'}),
+        span(2, attrs={'llm.model_name': 'm',
+                       'llm.input_messages.0.message.content': 'a'}))
+    yield 'fetching a response is no call', body(43, span(1, attrs={
+        **model, name: 'fetch_response', 'gen_ai.output.messages': '[]'}))
+
+
+def names():
+    """Models, providers and tools by every alias."""
+    for at, column in enumerate((
+            'model_requested', 'model_responded', 'provider')):
+        yield f'every alias of {column}', body(50 + at, *(
+            span(n, attrs=usage('chat', **{key: 'a'})) for n, key
+            in enumerate(sorted(oracle.ALIASES[column]), 1)))
+    keys = oracle.ALIASES['tool_name'] + oracle.ALIASES['tool_call_id']
+    for at, kind in enumerate(('execute_tool', 'chat')):
+        yield f'every name and id of a tool, {kind}', body(53 + at, *(
+            span(n, attrs=usage(kind, **{key: 'a'}))
+            for n, key in enumerate(sorted(keys), 1)))
+    yield 'a tool named by its span', body(55, *(
+        span(n, name=name, attrs=usage('execute_tool'))
+        for n, name in enumerate((
+            'execute_tool search', 'search', 'execute_tool', 'execute_tool ',
+            'Execute_tool x', 'execute_tool execute_tool x'), 1)))
+    yield 'the type of an error of a span that did not fail', body(
+        56, span(1, attrs={'error.type': 'a'}, status={'code': 1}),
+        span(2, attrs={'http.response.status_code': 404}),
+        span(3, attrs={'http.response.status_code': 404},
+             status={'code': 2}))
 
 
 def cases():
     """(label, body of JSON) of all of them."""
-    for group in (trees, wire, meanings):
+    for group in (trees, wire, usages, meanings):
         yield from group()

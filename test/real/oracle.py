@@ -432,8 +432,8 @@ def preorder(trace):
 # ---------------------------------------------------------------------------
 
 KIND_WORDS = {word: kind for kind, words in {
-    'llm': 'llm generation chat generate_content text_completion completion '
-           'chat_model realtime_inference',
+    'llm': 'llm generation chat generate generate_content text_completion '
+           'completion chat_model realtime_inference response',
     'embedding': 'embedding embeddings',
     'rerank': 'rerank reranker',
     'retrieval': 'retrieval retriever',
@@ -443,13 +443,17 @@ KIND_WORDS = {word: kind for kind, words in {
     'plan': 'plan',
     'guardrail': 'guardrail',
     'evaluator': 'evaluator',
-    'other': 'task prompt parser',
+    'other': 'task prompt parser agent_step fetch_response',
 }.items() for word in words.split()}
 VENDOR_KINDS = (
     'langfuse.observation.type', 'traceloop.span.kind', 'mlflow.spanType',
-    'langsmith.span.kind', 'langwatch.span.type', 'mastra.span.type',
-    'lmnr.span.type', 'genkit:metadata:subtype')
+    'langsmith.span.kind', 'raaf.span.kind', 'langwatch.span.type',
+    'mastra.span.type', 'lmnr.span.type', 'genkit:metadata:subtype',
+    'openinference.span.kind')
 MODEL_KINDS = ('llm', 'embedding', 'rerank')
+MESSAGES = ('gen_ai.input.messages', 'gen_ai.output.messages', 'gen_ai.prompt',
+            'gen_ai.completion', 'llm.input_messages', 'llm.output_messages',
+            'ai.prompt.messages')
 
 
 def word_kind(word):
@@ -482,59 +486,74 @@ def vercel_kind(word):
         else None)
 
 
+def stated_kind(attrs):
+    """What a span says it is by its kind or its operation, None if nothing.
+
+    The kind wins, but an operation that names an agent or a workflow beats
+    a model call: Langfuse calls the wrappers of calls generations too.
+    """
+    kind = next(filter(None, (word_kind(attrs.get(key))
+                              for key in VENDOR_KINDS)), None)
+    operation = (word_kind(attrs.get('gen_ai.operation.name'))
+                 or vercel_kind(attrs.get('ai.operationId'))
+                 or vercel_kind(attrs.get('operation.name'))
+                 or word_kind(attrs.get('llm.request.type')))
+    if kind == 'llm' and operation in ('agent', 'workflow'):
+        return operation
+    return kind or operation
+
+
 def kind_of(attrs):
     """The kind of a span: the first rule of mapping.csv that answers."""
-    for key in (*VENDOR_KINDS, 'openinference.span.kind',
-                'gen_ai.operation.name'):
-        if word_kind(attrs.get(key)):
-            return word_kind(attrs[key])
-    for key in ('ai.operationId', 'operation.name'):
-        if vercel_kind(attrs.get(key)):
-            return vercel_kind(attrs[key])
-    if word_kind(attrs.get('llm.request.type')):
-        return word_kind(attrs['llm.request.type'])
-    if any(key in attrs for key in ('gen_ai.tool.name', 'gen_ai.tool.call.id',
-                                    'tool.name')):
+    kind = stated_kind(attrs)
+    if kind:
+        return kind
+    if first(attrs, 'tool_name', some_text) or first(
+            attrs, 'tool_call_id', some_text):
         return 'tool'
     if any(key.startswith(('retrieval.documents', 'gen_ai.retrieval.'))
            for key in attrs):
         return 'retrieval'
-    if 'gen_ai.request.model' in attrs and any(
-            key.startswith(('gen_ai.input.messages', 'gen_ai.prompt',
-                            'llm.input_messages', 'ai.prompt.messages'))
-            for key in attrs):
-        return 'llm'
+    messages = any(key.startswith(MESSAGES) for key in attrs)
+    reported = usage_of(attrs)
+    if model_of(attrs) and (messages or reported['input'] is not None
+                            or reported['output'] is not None):
+        return 'agent' if first(attrs, 'agent_name', some_text) else 'llm'
     return 'other'
 
 
-# Column by column, the aliases of mapping.csv from left to right: the first
-# that has a value wins.
+# Column by column, the aliases of mapping.csv from left to right and what real
+# data calls so beyond them: the first that has a value wins.
 ALIASES = {
     'model_responded': '''gen_ai.response.model llm.response.model_name
         llm.model_name ai.response.model llm.response.model''',
     'model_requested': '''gen_ai.request.model llm.request.model_name
         embedding.model_name reranker.model_name ai.model.id
-        langfuse.observation.model.name mlflow.llm.model model_name''',
+        langfuse.observation.model.name invocation_params.model
+        mlflow.llm.model model_name llm.model llm.request.model''',
     'provider': '''gen_ai.provider.name gen_ai.system llm.provider llm.system
         ai.model.provider metadata.ls_provider mlflow.llm.provider
         aisdk.model.provider''',
     'tool_name': '''gen_ai.tool.name tool.name tool_call.function.name
         ai.toolCall.name invocation_params.tool_name flue.tool.name''',
+    'tool_call_id': '''gen_ai.tool.call.id tool_call.id tool.id
+        message.tool_call_id ai.toolCall.id tool_call_id''',
+    'agent_name': 'gen_ai.agent.name gen_ai.agent agent.name agent_name',
     'input': '''gen_ai.usage.input_tokens gen_ai.usage.prompt_tokens
         llm.usage.prompt_tokens llm.token_count.prompt ai.usage.inputTokens
         ai.usage.promptTokens usage_metadata.input_tokens
-        mlflow.chat.tokenUsage.input_tokens
-        gen_ai.aggregated_usage.input_tokens''',
+        gen_ai.aggregated_usage.input_tokens ai.usage.tokens''',
     'output': '''gen_ai.usage.output_tokens gen_ai.usage.completion_tokens
         llm.usage.completion_tokens llm.token_count.completion
         ai.usage.outputTokens ai.usage.completionTokens
-        usage_metadata.output_tokens mlflow.chat.tokenUsage.output_tokens
+        usage_metadata.output_tokens
         gen_ai.aggregated_usage.output_tokens''',
     'reasoning': '''gen_ai.usage.reasoning.output_tokens
         gen_ai.usage.reasoning_tokens llm.usage.reasoning_tokens
         llm.token_count.completion_details.reasoning ai.usage.reasoningTokens
         ai.usage.outputTokenDetails.reasoningTokens
-        gen_ai.usage.details.reasoning_tokens''',
+        gen_ai.usage.details.reasoning_tokens
+        gen_ai.usage.details.thoughts_tokens''',
     'cache_read': '''gen_ai.usage.cache_read.input_tokens
         gen_ai.usage.cache_read_input_tokens
         llm.token_count.prompt_details.cache_read ai.usage.cachedInputTokens
@@ -551,8 +570,8 @@ ALIASES = {
         cache_creation_input_tokens gen_ai.usage.details.cache_write_tokens
         gen_ai.usage.cache_write_tokens''',
     'cost': '''llm.cost.total mlflow.llm.cost.total_cost operation.cost
-        gen_ai.usage.cost gen_ai.total_cost gen_ai.usage.total_cost
-        langwatch.span.cost''',
+        gen_ai.usage.cost gen_ai.usage.cost_usd gen_ai.total_cost
+        gen_ai.usage.total_cost langwatch.span.cost''',
 }
 ALIASES = {column: keys.split() for column, keys in ALIASES.items()}
 COUNTS = ('input', 'output', 'reasoning', 'cache_read', 'cache_write')
@@ -578,6 +597,12 @@ def first(attrs, column, cast):
         if cast(attrs.get(key)) is not None:
             return cast(attrs[key])
     return None
+
+
+def model_of(attrs):
+    """The model that responded, else the one requested."""
+    return (first(attrs, 'model_responded', some_text)
+            or first(attrs, 'model_requested', some_text))
 
 
 def some_text(value):
@@ -619,8 +644,15 @@ def langfuse_usage(attrs):
 
 
 def usage_of(attrs):
-    """The five token counts as the span reports them, inclusive."""
+    """The five token counts as the span reports them, inclusive.
+
+    Of MLflow the JSON text mlflow.chat.tokenUsage has input and output.
+    """
     buckets = langfuse_usage(attrs)
+    mlflow = json_object(attrs.get('mlflow.chat.tokenUsage'))
+    for column in ('input', 'output'):
+        if buckets[column] is None:
+            buckets[column] = count(mlflow.get(column + '_tokens'))
     out = {}
     for column in COUNTS:
         value = first(attrs, column, count)
@@ -668,11 +700,17 @@ def is_error(span):
 
 
 def error_type(span):
-    """error.type, else the exception's type, else the HTTP status."""
+    """error.type, else the exception's type, else the HTTP status.
+
+    Of a span that failed only.
+    """
+    if not is_error(span):
+        return None
     types = [span.attrs.get('error.type')]
     types += [attrs.get('exception.type') for name, attrs in span.events
               if name == 'exception']
     types += [span.attrs.get('exception.type'),
+              span.attrs.get('exception_type'),
               span.attrs.get('gen_ai.error.type')]
     for value in types:
         if some_text(value):
@@ -682,16 +720,16 @@ def error_type(span):
 
 
 def tool_name(span):
-    """A name attribute, else the name that the convention calls so.
+    """The tool of a tool span; a model call's is what it asks for.
 
-    traceloop: traceloop.entity.name of a tool; Langfuse: a tool's own name.
+    A name attribute, else traceloop.entity.name, else the span's name
+    without the operation before it.
     """
-    name = first(span.attrs, 'tool_name', some_text)
-    if name is None and span.kind == 'tool':
-        name = some_text(span.attrs.get('traceloop.entity.name'))
-        if name is None and 'langfuse.observation.type' in span.attrs:
-            name = span.name
-    return name
+    if span.kind != 'tool':
+        return None
+    return (first(span.attrs, 'tool_name', some_text)
+            or some_text(span.attrs.get('traceloop.entity.name'))
+            or re.sub('^execute_tool (?=.)', '', span.name, flags=re.S))
 
 
 def has_usage(span):
@@ -747,10 +785,11 @@ def derive(order):
         span.kind = kind_of(attrs)
         span.is_error = is_error(span)
         span.error_type = error_type(span)
-        span.model = (first(attrs, 'model_responded', some_text)
-                      or first(attrs, 'model_requested', some_text))
+        span.model = model_of(attrs)
         span.provider = first(attrs, 'provider', some_text)
         span.tool_name = tool_name(span)
+        span.tool_call_id = first(attrs, 'tool_call_id', some_text) \
+            if span.kind == 'tool' else None
         span.usage = usage_of(attrs)
         span.cost = cost_of(attrs)
         span.self_ns = self_ns(span)
