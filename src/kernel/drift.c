@@ -377,8 +377,9 @@ compare_line_bins(const DriftSample *ref, const DriftSample *cur, double alpha,
 			bin++;
 		else if (passed * DRIFT_BINS >= ref->count * next && pair.next_ref < ref->nitems)
 		{
+			/* rounding may complete the weight before the last item */
 			next = floor(passed * DRIFT_BINS / ref->count) + 1;
-			bin++;
+			bin = Min(bin + 1, DRIFT_BINS - 1);
 		}
 	}
 	compare_bins(bins, lengthof(bins), alpha, result);
