@@ -331,7 +331,8 @@ holds("merged $_", "SELECT n FROM merged JOIN ($same{$_}) o USING (n) WHERE o.t 
 my %merged = map { split /\|/, $_, 2 } query('SELECT n, t FROM merged');
 my @rows = query(q{
 SELECT n, ordinal, coalesce(parent::text, 'root'), depth, subtree_count, span_id, coalesce(parent_span_id, 'none'),
-	CASE WHEN is_orphan THEN 'orphan' ELSE 'ok' END, start_ms, coalesce(duration_ms::text, 'open'), coalesce(self_ms::text, 'null')
+	CASE WHEN is_orphan THEN 'orphan' ELSE 'ok' END,
+	start_ms, coalesce(duration_ms::text, 'open'), coalesce(self_ms::text, 'null')
 FROM merged, spans(t) ORDER BY n, ordinal});
 my %rows;
 for my $row (@rows)
