@@ -89,3 +89,5 @@ fuzz:
 	$(MAKE) -C $(TOP)/test/fuzz PG_CONFIG=$(PG_CONFIG)
 bench: bench/generate
 	LLMTRACE_GENERATE=$(CURDIR)/bench/generate $(TOP)/bench/run
+docs:
+	reference=$$($(TOP)/bin/reference) && printf '%s\n' "$$reference" >$(TOP)/docs/reference.md

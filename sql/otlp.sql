@@ -68,6 +68,7 @@ SELECT trace_id(t), span_count(t), is_complete(t) FROM trajectories_from_otlp(
 	pg_temp.doc('{"traceId":"1","spanId":"1","name":"n","startTimeUnixNano":"5"},{"traceId":"2","spanId":"1","name":"n"}')
 	|| E'\n' || pg_temp.doc('{"traceId":"1","spanId":"1","name":"n","startTimeUnixNano":"5","endTimeUnixNano":"6"}')) t;
 SELECT count(*) FROM trajectories_from_otlp('{}');
+SELECT count(*) FROM trajectories_from_otlp(E' \n');
 SELECT count(*) FROM trajectories_from_otlp('{"resourceSpans":[]} {"resourceSpans":null}');
 
 -- One bad span is left out with its reason, the others are kept.
@@ -84,7 +85,6 @@ SELECT span_count(t) FROM trajectories_from_otlp(pg_temp.doc('{"traceId":"1","sp
 SELECT length(span_attributes(t, 1) ->> 'k') FROM trajectories_from_otlp(pg_temp.with_value('{"stringValue":"' || repeat('x', 250000) || '"}')) t;
 
 -- What is no OTLP is an error.
-SELECT trajectories_from_otlp('');
 SELECT trajectories_from_otlp('just text');
 SELECT trajectories_from_otlp('[1]');
 SELECT trajectories_from_otlp('{"hello": "world"}');

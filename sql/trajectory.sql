@@ -123,7 +123,7 @@ CREATE TEMP TABLE my_span (trace uuid, id text, parent text, name text, at times
 INSERT INTO my_span VALUES
 ('11111111-1111-1111-1111-111111111111', '1', NULL, 'root', '2026-01-01 00:00:00.000001+00', '2026-01-01 00:00:02+00', 'server', 'ok', '{"n": 1, "f": 1.5, "w": 2.0, "o": {"a": [1, null, "x"]}, "b": true, "z": null}'),
 ('11111111-1111-1111-1111-111111111111', '2', '1', 'child', '2026-01-01 00:00:01+00', NULL, NULL, NULL, NULL),
-('22222222-2222-2222-2222-222222222222', '3', '', 'other', '2026-01-01 00:00:01+00', '2026-01-01 00:00:00+00', 'CLIENT', 'ERROR', '{}');
+('22222222-2222-2222-2222-222222222222', '3', '', 'other', '2026-01-01 00:00:01+00', '2026-01-01 00:00:00+00', 'SPAN_KIND_CLIENT', 'STATUS_CODE_ERROR', '{}');
 SELECT trajectory_agg(trace, id, parent, name, at, till, kind, status, attrs) FROM my_span GROUP BY trace ORDER BY trace;
 SELECT trajectory_agg('11111111-1111-1111-1111-111111111111'::uuid, '1', NULL, 'n', 1700000000123456789, 1700000000123456999, NULL, NULL, NULL);
 SELECT id, span_count(trajectory_agg(trace, id, parent, name, at, till, kind, status, attrs) OVER (PARTITION BY trace ORDER BY id)) FROM my_span;

@@ -161,20 +161,20 @@ key_make_derived(CanonicalColumn column)
 }
 
 /*
- * Fill in what a shape's keys mean.  position has room for as many entries as
- * there are keys.
+ * Fill in what a shape's keys mean.  room has SHAPE_ALIAS_SIZE bytes a key.
  */
 void
-shape_prepare(Shape *shape, const Key *keys, uint16 *position)
+shape_prepare(Shape *shape, const Key *keys, void *room)
 {
-	uint32		filled = 0;
+	uint32		n = 0;
 
-	shape->position = position;
+	shape->alias_position = room;
+	shape->alias_column = (uint8 *) (shape->alias_position + shape->nkeys);
+	shape->columns = 0;
 	shape->has_rules = false;
 	shape->has_derived = false;
-	memset(shape->first, 0, sizeof(shape->first));
 
-	for (uint32 i = 0; i < shape->nkeys; i++)
+	for (uint32 i = 0; i < Min(shape->nkeys, PG_UINT16_MAX); i++)
 	{
 		const Key  *key = &keys[shape->keys[i]];
 		uint32		at;
@@ -183,25 +183,26 @@ shape_prepare(Shape *shape, const Key *keys, uint16 *position)
 			shape->has_rules = true;
 		if (key->is_derived)
 			shape->has_derived = true;
-		if (key->column == COLUMN_NONE || i > PG_UINT16_MAX)
+		if (key->column == COLUMN_NONE)
 			continue;
 
 		/* insert by column and rank; few keys are aliases */
-		for (at = filled; at > 0; at--)
+		for (at = n; at > 0; at--)
 		{
-			const Key  *other = &keys[shape->keys[position[at - 1]]];
+			const Key  *other = &keys[shape->keys[shape->alias_position[at - 1]]];
 
 			if (other->column < key->column ||
 				(other->column == key->column && other->rank <= key->rank))
 				break;
-			position[at] = position[at - 1];
+			shape->alias_position[at] = shape->alias_position[at - 1];
+			shape->alias_column[at] = shape->alias_column[at - 1];
 		}
-		position[at] = i;
-		filled++;
-		shape->first[key->column + 1]++;
+		shape->alias_position[at] = i;
+		shape->alias_column[at] = key->column;
+		shape->columns |= UINT64_C(1) << key->column;
+		n++;
 	}
-	for (int c = 0; c < COLUMN_COUNT; c++)
-		shape->first[c + 1] += shape->first[c];
+	shape->alias_count = n;
 }
 
 /* Copy a short text, trimmed and lower-cased, as a C string. */
@@ -305,9 +306,9 @@ first_text(const Value *array, Bytes *text)
 const Value *
 column_value(const SpanColumns *s, CanonicalColumn column)
 {
-	for (int i = s->shape->first[column]; i < s->shape->first[column + 1]; i++)
+	for (int i = shape_first_alias(s->shape, column); shape_is_alias(s->shape, i, column); i++)
 	{
-		const Value *v = &s->values[s->shape->position[i]];
+		const Value *v = span_value(s, s->shape->alias_position[i]);
 
 		if (v->type != VALUE_EMPTY && !(v->type == VALUE_STRING && v->len == 0))
 			return v;
@@ -319,9 +320,9 @@ column_value(const SpanColumns *s, CanonicalColumn column)
 bool
 column_text(const SpanColumns *s, CanonicalColumn column, Bytes *text)
 {
-	for (int i = s->shape->first[column]; i < s->shape->first[column + 1]; i++)
+	for (int i = shape_first_alias(s->shape, column); shape_is_alias(s->shape, i, column); i++)
 	{
-		const Value *v = &s->values[s->shape->position[i]];
+		const Value *v = span_value(s, s->shape->alias_position[i]);
 
 		if (v->type == VALUE_STRING && v->len > 0)
 		{
@@ -346,11 +347,11 @@ alias_unit(const SpanColumns *s, int position)
 bool
 column_int(const SpanColumns *s, CanonicalColumn column, int64 *number)
 {
-	for (int i = s->shape->first[column]; i < s->shape->first[column + 1]; i++)
+	for (int i = shape_first_alias(s->shape, column); shape_is_alias(s->shape, i, column); i++)
 	{
-		int			position = s->shape->position[i];
+		int			position = s->shape->alias_position[i];
 
-		if (value_read_int(&s->values[position], number) && *number >= 0)
+		if (value_read_int(span_value(s, position), number) && *number >= 0)
 		{
 			if (alias_unit(s, position) == UNIT_ZERO_BASED && *number < PG_INT64_MAX)
 				(*number)++;
@@ -364,11 +365,11 @@ column_int(const SpanColumns *s, CanonicalColumn column, int64 *number)
 bool
 column_double(const SpanColumns *s, CanonicalColumn column, double *number)
 {
-	for (int i = s->shape->first[column]; i < s->shape->first[column + 1]; i++)
+	for (int i = shape_first_alias(s->shape, column); shape_is_alias(s->shape, i, column); i++)
 	{
-		int			position = s->shape->position[i];
+		int			position = s->shape->alias_position[i];
 
-		if (value_read_double(&s->values[position], number) && *number >= 0)
+		if (value_read_double(span_value(s, position), number) && *number >= 0)
 		{
 			if (alias_unit(s, position) == UNIT_SECONDS)
 				*number *= 1000;
@@ -493,9 +494,9 @@ kind_from_word(Bytes text)
 static int
 kind_from_column(const SpanColumns *s, CanonicalColumn column)
 {
-	for (int i = s->shape->first[column]; i < s->shape->first[column + 1]; i++)
+	for (int i = shape_first_alias(s->shape, column); shape_is_alias(s->shape, i, column); i++)
 	{
-		const Value *v = &s->values[s->shape->position[i]];
+		const Value *v = span_value(s, s->shape->alias_position[i]);
 		int			kind = v->type == VALUE_STRING ? kind_from_word(value_bytes(v)) : -1;
 
 		if (kind >= 0)

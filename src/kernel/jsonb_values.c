@@ -249,21 +249,21 @@ push_value(JsonbParseState **state, JsonbIteratorToken token, const Value *v)
 
 /* Attributes, without the derived ones, as an object. */
 Jsonb *
-attributes_jsonb(const Key *keys, uint32 n, const uint32 *indexes, const Value *values)
+attributes_jsonb(const Key *keys, const AttrList *list)
 {
 	JsonbParseState *state = NULL;
 	JsonbValue *result;
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	for (uint32 i = 0; i < n; i++)
+	for (uint32 i = 0; i < list->n; i++)
 	{
 		JsonbValue	name;
 
-		if (keys[indexes[i]].is_derived)
+		if (keys[list->keys[i]].is_derived)
 			continue;
-		jsonb_string(&name, keys[indexes[i]].name);
+		jsonb_string(&name, keys[list->keys[i]].name);
 		pushJsonbValue(&state, WJB_KEY, &name);
-		push_value(&state, WJB_VALUE, &values[i]);
+		push_value(&state, WJB_VALUE, &list->values[i]);
 	}
 	result = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
 	return JsonbValueToJsonb(result);

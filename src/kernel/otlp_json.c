@@ -859,8 +859,8 @@ read_request(OtlpJson *o)
 }
 
 /*
- * Add the spans of one or more ExportTraceServiceRequest documents to a set.
- * The document must stay where it is as long as the set.
+ * Add the spans of any number of ExportTraceServiceRequest documents to a set:
+ * an empty line at the end of a file holds none.  The document must stay where it is as long as the set.
  */
 void
 otlp_json_read(SpanSet *set, const char *json, size_t len)
@@ -869,7 +869,6 @@ otlp_json_read(SpanSet *set, const char *json, size_t len)
 
 	json = repair_json(json, len, &len, &o.repairs);
 	json_reader_init(&o.r, json, len, "OTLP JSON", &set->arena);
-	do
+	while (o.r.token != JSON_TOKEN_END)
 		read_request(&o);
-	while (o.r.token != JSON_TOKEN_END);
 }

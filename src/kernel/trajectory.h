@@ -148,6 +148,7 @@ typedef struct SpanClass
 	uint8		kind;			/* OperationKind */
 	bool		is_error;
 	uint32		span_count;
+	uint32		first_column;	/* in Trajectory.columns */
 } SpanClass;
 
 /* A root that names a parent. */
@@ -193,8 +194,10 @@ typedef struct Trajectory
 	RootParent *root_parents;
 	uint32		root_parent_count;
 
-	/* cold */
+	/* cold: what spans share, then the rest */
+	bool		has_tables;
 	bool		has_cold;
+	Cursor		cold;			/* the rest of it */
 	Bytes	   *strings;
 	uint32		string_count;
 	Key		   *keys;
@@ -207,11 +210,14 @@ typedef struct Trajectory
 	uint32		shape_count;
 	SpanClass  *classes;
 	uint32		class_count;
-	Value	   *values;			/* of all spans */
-	uint32	   *first_value;	/* n + 1 entries */
+	ValueColumn *columns;		/* of all classes */
+	uint32		column_count;
+	uint32	   *class_index;	/* each span's place among those of its class */
+	uint32		max_attributes; /* of one span */
 	SpanExtra **extras;			/* NULL, or NULL for spans without */
 
 	MemoryContext context;		/* where all of this lives */
+	Arena		arena;			/* its many small parts */
 	const char *datum;			/* what was decoded */
 	size_t		datum_size;
 } Trajectory;
@@ -232,6 +238,7 @@ extern int	trajectory_compare(const Trajectory *a, const Trajectory *b);
 extern void trajectory_read_summary(const void *datum, TrajectorySummary *summary);
 extern uint32 trajectory_levels(const void *datum, size_t size);
 extern Trajectory *trajectory_decode(const void *datum, size_t size, bool with_cold);
+extern void trajectory_decode_tables(Trajectory *t);
 extern void trajectory_decode_cold(Trajectory *t);
 extern void trajectory_check(const Trajectory *t);
 extern void trajectory_add_to_set(const Trajectory *t, SpanSet *set, uint32 from, uint32 count);
@@ -251,10 +258,13 @@ trajectory_class(const Trajectory *t, uint32 ordinal)
 static inline SpanColumns
 trajectory_columns(const Trajectory *t, uint32 ordinal)
 {
+	const SpanClass *class = trajectory_class(t, ordinal);
+
 	return (SpanColumns) {
-		.shape = &t->shapes[trajectory_class(t, ordinal)->shape],
+		.shape = &t->shapes[class->shape],
 			.keys = t->keys,
-			.values = t->values + t->first_value[ordinal]
+			.columns = t->columns + class->first_column,
+			.index = t->class_index[ordinal]
 	};
 }
 
@@ -264,6 +274,7 @@ trajectory_extra(const Trajectory *t, uint32 ordinal)
 	return t->extras ? t->extras[ordinal] : NULL;
 }
 
+extern AttrList trajectory_attributes(const Trajectory *t, uint32 ordinal, Value *room);
 extern uint64 trajectory_parent_id(const Trajectory *t, uint32 ordinal);
 extern RootKind trajectory_root_kind(const Trajectory *t, uint32 ordinal);
 extern uint32 trajectory_primary_root(const Trajectory *t);

@@ -180,21 +180,26 @@ span_id_arg(FunctionCallInfo fcinfo, int arg, const char *what)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s is malformed", what),
 				 errdetail("\"%.*s\" is not a number of at most 16 hexadecimal digits.",
-						   (int) Min(digits.len, 60), digits.data)));
+						   (int) Min(digits.len, 60), digits.data),
+				 errhint("Other ids can be made into one: to_hex(id) of a number, left(md5(id), 16) of a text.")));
 	return span_id_from_bytes(id);
 }
 
+/* One of some words, in either case, also as OTLP spells it with a prefix. */
 static uint8
 word_arg(FunctionCallInfo fcinfo, int arg, const char *const *words, uint8 count,
-		 const char *what, const char *hint)
+		 const char *prefix, const char *what, const char *hint)
 {
 	char	   *word;
+	char	   *bare;
 
 	if (PG_ARGISNULL(arg))
 		return 0;
-	word = text_to_cstring(PG_GETARG_TEXT_PP(arg));
+	word = bare = text_to_cstring(PG_GETARG_TEXT_PP(arg));
+	if (pg_strncasecmp(word, prefix, strlen(prefix)) == 0)
+		bare += strlen(prefix);
 	for (uint8 i = 0; i < count; i++)
-		if (pg_strcasecmp(word, words[i]) == 0)
+		if (pg_strcasecmp(bare, words[i]) == 0)
 			return i;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -247,9 +252,9 @@ add_row(FunctionCallInfo fcinfo, int64 start_ns, int64 end_ns)
 				 errmsg("span id must not be zero")));
 	if (!PG_ARGISNULL(3) && VARSIZE_ANY_EXHDR(PG_GETARG_TEXT_PP(3)) > 0)
 		span.parent_id = span_id_arg(fcinfo, 3, "parent span id");
-	span.span_kind = word_arg(fcinfo, 7, span_kind_names, SPAN_KIND_COUNT, "span kind",
+	span.span_kind = word_arg(fcinfo, 7, span_kind_names, SPAN_KIND_COUNT, "SPAN_KIND_", "span kind",
 							  "Known are unspecified, internal, server, client, producer and consumer.");
-	span.status = word_arg(fcinfo, 8, span_status_names, SPAN_STATUS_COUNT, "status",
+	span.status = word_arg(fcinfo, 8, span_status_names, SPAN_STATUS_COUNT, "STATUS_CODE_", "status",
 						   "Known are unset, ok and error.");
 
 	if (state == NULL)

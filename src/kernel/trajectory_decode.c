@@ -28,7 +28,14 @@
 #define MAX_COMPRESSION 256
 
 static void *
-alloc_array(size_t n, size_t size)
+alloc_array(Trajectory *t, size_t n, size_t size)
+{
+	return arena_alloc(&t->arena, n * size);
+}
+
+/* Freed as soon as it has served. */
+static void *
+alloc_scratch(size_t n, size_t size)
 {
 	return palloc_extended(Max(n, 1) * size, MCXT_ALLOC_HUGE);
 }
@@ -93,7 +100,7 @@ decode_structure(Trajectory *t, Cursor *c)
 		deepest = Max(deepest, depth);
 	}
 
-	last_at = alloc_array(deepest + 1, sizeof(int32));
+	last_at = alloc_scratch(deepest + 1, sizeof(int32));
 	for (uint32 i = 0; i < n; i++)
 	{
 		t->parent[i] = t->depth[i] == 0 ? -1 : last_at[t->depth[i] - 1];
@@ -181,7 +188,7 @@ decode_root_parents(Trajectory *t, Cursor *c)
 	uint32		ordinal = 0;
 
 	t->root_parent_count = cursor_count(c, 10, "parents");
-	t->root_parents = alloc_array(t->root_parent_count, sizeof(RootParent));
+	t->root_parents = alloc_array(t, t->root_parent_count, sizeof(RootParent));
 	for (uint32 i = 0; i < t->root_parent_count; i++)
 	{
 		RootParent *r = &t->root_parents[i];
@@ -216,7 +223,7 @@ decode_hot(Trajectory *t)
 	if (hot_size / (11 + t->summary.class_width) < n)
 		bytes_corrupt("header");
 
-	block = alloc_array(n, 2 * sizeof(int64) + 4 * sizeof(int32));
+	block = alloc_array(t, n, 2 * sizeof(int64) + 4 * sizeof(int32));
 	t->start_ns = (int64 *) block;
 	t->end_ns = t->start_ns + n;
 	t->parent = (int32 *) (t->end_ns + n);
@@ -257,7 +264,7 @@ trajectory_open_cold(const Trajectory *t)
 	if (size > MaxAllocSize || size / MAX_COMPRESSION > stored)
 		bytes_corrupt("cold section");
 
-	raw = alloc_array(size, 1);
+	raw = alloc_scratch(size, 1);
 	switch (t->summary.codec)
 	{
 		case CODEC_PGLZ:
@@ -284,7 +291,7 @@ decode_strings(Trajectory *t, Cursor *c)
 	size_t		total = 0;
 
 	t->string_count = cursor_count(c, 1, "strings");
-	t->strings = alloc_array(t->string_count, sizeof(Bytes));
+	t->strings = alloc_array(t, t->string_count, sizeof(Bytes));
 	for (uint32 i = 0; i < t->string_count; i++)
 	{
 		t->strings[i].len = cursor_count(c, 1, "strings");
@@ -302,11 +309,22 @@ decode_string(const Trajectory *t, Cursor *c, const char *what)
 	return t->strings[cursor_index(c, t->string_count, what)];
 }
 
+/* A number that this version has no meaning for. */
+static void
+fail_newer(const char *what, uint64 number)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("trajectory refers to an unknown %s", what),
+			 errdetail("Its number is %llu.", (unsigned long long) number),
+			 errhint("The value may have been written by a later version of llmtrace.")));
+}
+
 static void
 decode_keys(Trajectory *t, Cursor *c)
 {
 	t->key_count = cursor_count(c, 1, "keys");
-	t->keys = alloc_array(t->key_count, sizeof(Key));
+	t->keys = alloc_array(t, t->key_count, sizeof(Key));
 	for (uint32 i = 0; i < t->key_count; i++)
 	{
 		uint64		tag = cursor_varint(c, "keys");
@@ -322,12 +340,14 @@ decode_keys(Trajectory *t, Cursor *c)
 				break;
 			case KEY_BUILT_IN:
 				if (number >= (uint64) known_key_count)
-					bytes_corrupt("keys");
+					fail_newer("built-in key", number);
 				t->keys[i] = key_make_known(number);
 				break;
 			case KEY_DERIVED:
-				if (number == COLUMN_NONE || number >= COLUMN_COUNT || is_mapped)
+				if (number == COLUMN_NONE || is_mapped)
 					bytes_corrupt("keys");
+				if (number >= COLUMN_COUNT)
+					fail_newer("canonical column", number);
 				t->keys[i] = key_make_derived(number);
 				break;
 			default:
@@ -337,8 +357,10 @@ decode_keys(Trajectory *t, Cursor *c)
 		{
 			uint8		column = cursor_byte(c, "keys");
 
-			if (column == COLUMN_NONE || column >= COLUMN_COUNT)
+			if (column == COLUMN_NONE)
 				bytes_corrupt("keys");
+			if (column >= COLUMN_COUNT)
+				fail_newer("canonical column", column);
 			key_map(&t->keys[i], column);
 		}
 	}
@@ -384,14 +406,14 @@ decode_payload(const Trajectory *t, Cursor *c, uint8 type, Value *v)
 }
 
 static AttrList
-decode_attributes(const Trajectory *t, Cursor *c)
+decode_attributes(Trajectory *t, Cursor *c)
 {
 	AttrList	list = {.n = cursor_count(c, 2, "attributes")};
 
 	if (list.n == 0)
 		return list;
-	list.keys = alloc_array(list.n, sizeof(uint32));
-	list.values = alloc_array(list.n, sizeof(Value));
+	list.keys = alloc_array(t, list.n, sizeof(uint32));
+	list.values = alloc_array(t, list.n, sizeof(Value));
 	for (uint32 i = 0; i < list.n; i++)
 	{
 		list.keys[i] = cursor_index(c, t->key_count, "attributes");
@@ -404,7 +426,7 @@ static void
 decode_resources(Trajectory *t, Cursor *c)
 {
 	t->resource_count = cursor_count(c, 3, "resources");
-	t->resources = alloc_array(t->resource_count, sizeof(Resource));
+	t->resources = alloc_array(t, t->resource_count, sizeof(Resource));
 	for (uint32 i = 0; i < t->resource_count; i++)
 	{
 		Resource   *r = &t->resources[i];
@@ -419,7 +441,7 @@ static void
 decode_scopes(Trajectory *t, Cursor *c)
 {
 	t->scope_count = cursor_count(c, 5, "scopes");
-	t->scopes = alloc_array(t->scope_count, sizeof(Scope));
+	t->scopes = alloc_array(t, t->scope_count, sizeof(Scope));
 	for (uint32 i = 0; i < t->scope_count; i++)
 	{
 		Scope	   *s = &t->scopes[i];
@@ -436,16 +458,16 @@ static void
 decode_shapes(Trajectory *t, Cursor *c)
 {
 	t->shape_count = cursor_count(c, 1, "shapes");
-	t->shapes = alloc_array(t->shape_count, sizeof(Shape));
+	t->shapes = alloc_array(t, t->shape_count, sizeof(Shape));
 	for (uint32 i = 0; i < t->shape_count; i++)
 	{
 		Shape	   *shape = &t->shapes[i];
 
 		shape->nkeys = cursor_count(c, 1, "shapes");
-		shape->keys = alloc_array(shape->nkeys, sizeof(uint32));
+		shape->keys = alloc_array(t, shape->nkeys, sizeof(uint32));
 		for (uint32 k = 0; k < shape->nkeys; k++)
 			shape->keys[k] = cursor_index(c, t->key_count, "shapes");
-		shape_prepare(shape, t->keys, alloc_array(shape->nkeys, sizeof(uint16)));
+		shape_prepare(shape, t->keys, alloc_array(t, shape->nkeys, SHAPE_ALIAS_SIZE));
 	}
 }
 
@@ -453,7 +475,7 @@ static void
 decode_class_table(Trajectory *t, Cursor *c)
 {
 	t->class_count = cursor_count(c, 8, "classes");
-	t->classes = alloc_array(t->class_count, sizeof(SpanClass));
+	t->classes = alloc_array(t, t->class_count, sizeof(SpanClass));
 	for (uint32 i = 0; i < t->class_count; i++)
 	{
 		SpanClass  *class = &t->classes[i];
@@ -477,74 +499,85 @@ decode_class_table(Trajectory *t, Cursor *c)
 	}
 }
 
-/* One attribute of all spans of a class. */
+/* One attribute of all n spans of a class. */
 static void
-decode_column(Trajectory *t, Cursor *c, const uint32 *spans, uint32 n, uint32 place)
+decode_column(Trajectory *t, Cursor *c, uint32 n, ValueColumn *column)
 {
 	uint8		type = cursor_byte(c, "columns");
-	Value		v;
+	Value	   *values;
 
-	if (type & COLUMN_CONSTANT)
-	{
-		decode_payload(t, c, type & ~COLUMN_CONSTANT, &v);
+	column->mask = 0;
+	if (type & COLUMN_CONSTANT || type == VALUE_EMPTY)
+		n = 1;
+	else
+		column->mask = PG_UINT32_MAX;
+	column->values = values = alloc_array(t, n, sizeof(Value));
+
+	if (type == VALUE_STRING)
 		for (uint32 i = 0; i < n; i++)
-			t->values[t->first_value[spans[i]] + place] = v;
-	}
+			values[i] = value_string(decode_string(t, c, "columns"));
+	else if (type == VALUE_INT)
+		for (uint32 i = 0; i < n; i++)
+			values[i] = value_int(unzigzag(cursor_varint(c, "columns")));
+	else if (type == COLUMN_MIXED)
+		for (uint32 i = 0; i < n; i++)
+			decode_payload(t, c, cursor_byte(c, "columns"), &values[i]);
 	else
 		for (uint32 i = 0; i < n; i++)
-		{
-			uint8		own = type == COLUMN_MIXED ? cursor_byte(c, "columns") : type;
-
-			decode_payload(t, c, own, &t->values[t->first_value[spans[i]] + place]);
-		}
+			decode_payload(t, c, type & ~COLUMN_CONSTANT, &values[i]);
 }
 
 static void
 decode_columns(Trajectory *t, Cursor *c)
 {
-	uint32	   *ends;			/* of each class, in spans */
-	uint32	   *spans;			/* by class */
-	uint64		values = 0;
+	ValueColumn *column;
+	uint64		columns = 0;
 
+	t->class_index = alloc_array(t, t->n, sizeof(uint32));
 	for (uint32 i = 0; i < t->n; i++)
-	{
-		if (t->span_class[i] >= t->class_count)
-			bytes_corrupt("classes of spans");
-		t->classes[t->span_class[i]].span_count++;
-	}
-	t->first_value = alloc_array(t->n + 1, sizeof(uint32));
-	for (uint32 i = 0; i < t->n; i++)
-	{
-		t->first_value[i] = (uint32) values;
-		values += t->shapes[trajectory_class(t, i)->shape].nkeys;
-		if (values > TRAJECTORY_MAX_VALUES)
-			bytes_corrupt("columns");
-	}
-	t->first_value[t->n] = (uint32) values;
-	t->values = alloc_array(values, sizeof(Value));
+		t->class_index[i] = t->classes[t->span_class[i]].span_count++;
 
-	ends = alloc_array(t->class_count, sizeof(uint32));
-	spans = alloc_array(t->n, sizeof(uint32));
-	for (uint32 i = 0, sum = 0; i < t->class_count; i++)
+	for (uint32 i = 0; i < t->class_count; i++)
 	{
-		ends[i] = sum;
-		sum += t->classes[i].span_count;
+		SpanClass  *class = &t->classes[i];
+		uint32		nkeys = t->shapes[class->shape].nkeys;
+
+		if (class->span_count == 0)
+			bytes_corrupt("classes");
+		class->first_column = (uint32) columns;
+		columns += nkeys;
+		t->max_attributes = Max(t->max_attributes, nkeys);
 	}
-	for (uint32 i = 0; i < t->n; i++)
-		spans[ends[t->span_class[i]]++] = i;
+	/* each takes a byte at least */
+	if (columns > cursor_left(c))
+		bytes_corrupt("columns");
+	t->column_count = (uint32) columns;
+	t->columns = column = alloc_array(t, columns, sizeof(ValueColumn));
 
 	for (uint32 i = 0; i < t->class_count; i++)
 	{
 		const SpanClass *class = &t->classes[i];
 
 		CHECK_FOR_INTERRUPTS();
-		if (class->span_count == 0)
-			bytes_corrupt("classes");
 		for (uint32 k = 0; k < t->shapes[class->shape].nkeys; k++)
-			decode_column(t, c, spans + ends[i] - class->span_count, class->span_count, k);
+			decode_column(t, c, class->span_count, column++);
 	}
-	pfree(ends);
-	pfree(spans);
+}
+
+/*
+ * All attributes of a span, derived ones among them.  room has
+ * t->max_attributes entries.
+ */
+AttrList
+trajectory_attributes(const Trajectory *t, uint32 ordinal, Value *room)
+{
+	SpanColumns columns = trajectory_columns(t, ordinal);
+
+	for (uint32 k = 0; k < columns.shape->nkeys; k++)
+		room[k] = *span_value(&columns, k);
+	return (AttrList) {
+		columns.shape->nkeys, columns.shape->keys, room
+	};
 }
 
 static SpanExtra *
@@ -553,7 +586,10 @@ extra_of(Trajectory *t, uint32 ordinal)
 	if (t->extras == NULL)
 		t->extras = palloc_extended(t->n * sizeof(SpanExtra *), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	if (t->extras[ordinal] == NULL)
-		t->extras[ordinal] = palloc0(sizeof(SpanExtra));
+	{
+		t->extras[ordinal] = arena_alloc(&t->arena, sizeof(SpanExtra));
+		memset(t->extras[ordinal], 0, sizeof(SpanExtra));
+	}
 	return t->extras[ordinal];
 }
 
@@ -585,7 +621,7 @@ decode_events(Trajectory *t, Cursor *c, uint32 ordinal)
 	SpanExtra  *extra = extra_of(t, ordinal);
 
 	extra->event_count = cursor_count(c, 4, "events");
-	extra->events = alloc_array(extra->event_count, sizeof(Event));
+	extra->events = alloc_array(t, extra->event_count, sizeof(Event));
 	for (uint32 i = 0; i < extra->event_count; i++)
 	{
 		Event	   *event = &extra->events[i];
@@ -606,7 +642,7 @@ decode_links(Trajectory *t, Cursor *c, uint32 ordinal)
 	SpanExtra  *extra = extra_of(t, ordinal);
 
 	extra->link_count = cursor_count(c, 28, "links");
-	extra->links = alloc_array(extra->link_count, sizeof(Link));
+	extra->links = alloc_array(t, extra->link_count, sizeof(Link));
 	for (uint32 i = 0; i < extra->link_count; i++)
 	{
 		Link	   *link = &extra->links[i];
@@ -639,30 +675,50 @@ decode_sparse(Trajectory *t, Cursor *c, const char *what,
 	}
 }
 
+/*
+ * Decode what all spans share, the cold section up to the classes, if that has
+ * not been done: enough for many a question.
+ */
+void
+trajectory_decode_tables(Trajectory *t)
+{
+	MemoryContext old;
+
+	if (t->has_tables)
+		return;
+	old = MemoryContextSwitchTo(t->context);
+	t->cold = trajectory_open_cold(t);
+	decode_strings(t, &t->cold);
+	decode_keys(t, &t->cold);
+	decode_resources(t, &t->cold);
+	decode_scopes(t, &t->cold);
+	decode_shapes(t, &t->cold);
+	decode_class_table(t, &t->cold);
+	for (uint32 i = 0; i < t->n; i++)
+		if (t->span_class[i] >= t->class_count)
+			bytes_corrupt("classes of spans");
+	t->has_tables = true;
+	MemoryContextSwitchTo(old);
+}
+
 /* Decode the cold section too, if that has not been done. */
 void
 trajectory_decode_cold(Trajectory *t)
 {
 	MemoryContext old;
-	Cursor		c;
+	Cursor	   *c = &t->cold;
 
 	if (t->has_cold)
 		return;
+	trajectory_decode_tables(t);
 	old = MemoryContextSwitchTo(t->context);
-	c = trajectory_open_cold(t);
-	decode_strings(t, &c);
-	decode_keys(t, &c);
-	decode_resources(t, &c);
-	decode_scopes(t, &c);
-	decode_shapes(t, &c);
-	decode_class_table(t, &c);
-	decode_columns(t, &c);
-	decode_sparse(t, &c, "status messages", decode_message);
-	decode_sparse(t, &c, "dropped counts", decode_dropped);
-	decode_sparse(t, &c, "repaired counts", decode_repaired);
-	decode_sparse(t, &c, "events", decode_events);
-	decode_sparse(t, &c, "links", decode_links);
-	if (cursor_left(&c) != 0)
+	decode_columns(t, c);
+	decode_sparse(t, c, "status messages", decode_message);
+	decode_sparse(t, c, "dropped counts", decode_dropped);
+	decode_sparse(t, c, "repaired counts", decode_repaired);
+	decode_sparse(t, c, "events", decode_events);
+	decode_sparse(t, c, "links", decode_links);
+	if (cursor_left(c) != 0)
 		bytes_corrupt("cold section");
 	t->has_cold = true;
 	MemoryContextSwitchTo(old);
@@ -680,6 +736,7 @@ trajectory_decode(const void *datum, size_t size, bool with_cold)
 	if (size < sizeof(TrajectoryHeader))
 		bytes_corrupt("header");
 	t->context = CurrentMemoryContext;
+	t->arena.context = CurrentMemoryContext;
 	t->datum = datum;
 	t->datum_size = size;
 	trajectory_read_summary(datum, &t->summary);
@@ -746,8 +803,19 @@ trajectory_check(const Trajectory *t)
 			bytes_corrupt("scopes");
 		check_attributes(t, &s->attributes);
 	}
-	for (uint32 i = 0; i < t->first_value[t->n]; i++)
-		value_check(&t->values[i], 0);
+	for (uint32 i = 0; i < t->class_count; i++)
+	{
+		const SpanClass *class = &t->classes[i];
+
+		for (uint32 k = 0; k < t->shapes[class->shape].nkeys; k++)
+		{
+			const ValueColumn *column = &t->columns[class->first_column + k];
+			uint32		n = column->mask == 0 ? 1 : class->span_count;
+
+			for (uint32 v = 0; v < n; v++)
+				value_check(&column->values[v], 0);
+		}
+	}
 	for (uint32 i = 0; t->extras && i < t->n; i++)
 	{
 		const SpanExtra *extra = t->extras[i];
@@ -926,9 +994,10 @@ trajectory_add_to_set(const Trajectory *t, SpanSet *set, uint32 from, uint32 cou
 	for (uint32 i = from; i < from + count; i++)
 	{
 		const SpanClass *class = trajectory_class(t, i);
-		const Shape *shape = &t->shapes[class->shape];
 		const SpanExtra *extra = trajectory_extra(t, i);
-		AttrList	attributes = {shape->nkeys, shape->keys, t->values + t->first_value[i]};
+		uint32		nkeys = t->shapes[class->shape].nkeys;
+		AttrList	attributes = trajectory_attributes(t, i,
+													   arena_alloc(&set->arena, nkeys * sizeof(Value)));
 		Span	   *span = spanset_add_span(set);
 
 		memcpy(span->trace_id, t->summary.trace_id, sizeof(span->trace_id));

@@ -349,20 +349,20 @@ classify_spans(TrajectoryEncoder *e)
 	for (uint32 i = 0; i < e->n; i++)
 	{
 		const Span *span = e->spans[i];
-		ClassRecord record = {
-			.name = string_number(e, span->name),
-			.trace_state = string_number(e, span->trace_state),
-			.shape = numbering_number(&e->shapes, e->trace, span->shape),
-			.resource = resource_number(e, span->resource),
-			.scope = scope_number(e, span->scope),
-			.flags = span->flags,
-			.kinds = span->span_kind | span->status << 3 |
-			e->is_error[i] << 5 | e->kind[i] << 8
-		};
+		ClassRecord record;
 		bool		is_new;
-		uint32		class = dictionary_number(&e->classes,
-											  (Bytes) {(char *) &record, sizeof(record)},
-											  &is_new);
+		uint32		class;
+
+		/* strings are numbered in this order, which the format fixes */
+		record.name = string_number(e, span->name);
+		record.trace_state = string_number(e, span->trace_state);
+		record.shape = numbering_number(&e->shapes, e->trace, span->shape);
+		record.resource = resource_number(e, span->resource);
+		record.scope = scope_number(e, span->scope);
+		record.flags = span->flags;
+		record.kinds = span->span_kind | span->status << 3 |
+			e->is_error[i] << 5 | e->kind[i] << 8;
+		class = dictionary_number(&e->classes, (Bytes) {(char *) &record, sizeof(record)}, &is_new);
 
 		if (is_new)
 		{

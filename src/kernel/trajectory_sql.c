@@ -10,7 +10,6 @@
 #include "postgres.h"
 
 #include "access/detoast.h"
-#include "access/toast_internals.h"
 #include "common/int.h"
 #include "compat.h"
 #include "kernel/trajectory_sql.h"
@@ -89,18 +88,19 @@ fill_cache(TrajectoryCache *cache, struct varlena *datum)
  * one argument of a function.
  */
 Trajectory *
-trajectory_arg(FunctionCallInfo fcinfo, int arg, bool with_cold)
+trajectory_arg(FunctionCallInfo fcinfo, int arg, TrajectoryParts parts)
 {
 	struct varlena *given = (struct varlena *) PG_GETARG_POINTER(arg);
 	TrajectoryCache *cache = get_cache(fcinfo);
 	bool		is_toasted = VARATT_IS_EXTERNAL_ONDISK(given);
 	struct varatt_external toast;
+	Trajectory *t;
 
 	if (is_toasted)
 		VARATT_EXTERNAL_GET_POINTER(toast, given);
 	if (!is_toasted || !is_cached_toast(cache, &toast))
 	{
-		struct varlena *datum = (struct varlena *) PG_DETOAST_DATUM(given);
+		struct varlena *datum = (struct varlena *) PG_DETOAST_DATUM(PointerGetDatum(given));
 
 		if (is_toasted || !is_cached_value(cache, datum))
 			fill_cache(cache, datum);
@@ -114,9 +114,14 @@ trajectory_arg(FunctionCallInfo fcinfo, int arg, bool with_cold)
 			cache->toast_rawsize = toast.va_rawsize;
 		}
 	}
-	if (with_cold)
-		trajectory_decode_cold(cache->t);
-	return cache->t;
+	t = cache->t;
+	cache->t = NULL;			/* should decoding fail half-way */
+	if (parts >= PARTS_TABLES)
+		trajectory_decode_tables(t);
+	if (parts == PARTS_ALL)
+		trajectory_decode_cold(t);
+	cache->t = t;
+	return t;
 }
 
 /* The header alone, without fetching the rest. */
