@@ -25,7 +25,7 @@ COMMENT ON COLUMN drift_result.js IS 'Jensen-Shannon divergence over the same bi
 COMMENT ON COLUMN drift_result.hellinger IS 'Hellinger distance over the same bins, 0..1';
 COMMENT ON COLUMN drift_result.chi2 IS 'chi-square of the table of both sides over the same bins';
 COMMENT ON COLUMN drift_result.chi2_p IS 'probability of such a table by chance, rare bins pooled';
-COMMENT ON COLUMN drift_result.cramers_v IS 'Cramér''s V of the table, 0..1';
+COMMENT ON COLUMN drift_result.cramers_v IS 'Cramer''s V of the table, 0..1';
 COMMENT ON COLUMN drift_result.mean_diff IS 'current mean minus reference mean, in the unit of the values';
 COMMENT ON COLUMN drift_result.new_keys IS 'number of categories that only the current side has';
 COMMENT ON COLUMN drift_result.gone_keys IS 'number of categories that only the reference has';

@@ -33,12 +33,10 @@ static const char *const usage_scope_names[] = {NULL, "own", "rollup"};
 static void
 row_hex_id(RowWriter *w, uint64 span_id)
 {
-	static const char digits[] = "0123456789abcdef";
-	char		text[16];
+	char		digits[SPAN_ID_DIGITS];
 
-	for (int i = 15; i >= 0; i--, span_id >>= 4)
-		text[i] = digits[span_id & 15];
-	row_text(w, (Bytes) {text, sizeof(text)});
+	span_id_hex(span_id, digits);
+	row_text(w, (Bytes) {digits, sizeof(digits)});
 }
 
 static void
@@ -280,7 +278,7 @@ row_times(RowWriter *w, const Trajectory *t, uint32 i, int64 self_ns)
 	}
 }
 
-/* One row of spans(); the columns are those of spans.sql, in their order. */
+/* One row of spans(); the columns are those that trajectory.sql declares, in their order. */
 static void
 put_span(RowWriter *w, const Trajectory *t, const SpanFacts *facts, uint32 i)
 {

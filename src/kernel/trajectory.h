@@ -57,7 +57,7 @@
  *
  * The order is canonical: spans in preorder (tree.h), attributes by key,
  * strings, keys, resources, scopes, shapes and classes in the order of their
- * first use.  So equal content has equal bytes before compression, and the
+ * first use, mapped keys that nothing uses last, by name.  So equal content has equal bytes before compression, and the
  * content hash is over those.
  */
 #ifndef LLMTRACE_TRAJECTORY_H
@@ -272,6 +272,15 @@ static inline const SpanExtra *
 trajectory_extra(const Trajectory *t, uint32 ordinal)
 {
 	return t->extras ? t->extras[ordinal] : NULL;
+}
+
+/* Has a span a sibling after it? */
+static inline bool
+trajectory_has_next_sibling(const Trajectory *t, uint32 ordinal)
+{
+	uint32		next = ordinal + t->subtree[ordinal];
+
+	return next < t->n && t->parent[next] == t->parent[ordinal];
 }
 
 extern AttrList trajectory_attributes(const Trajectory *t, uint32 ordinal, Value *room);

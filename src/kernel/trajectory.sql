@@ -6,7 +6,7 @@ BEGIN
 		RAISE EXCEPTION 'llmtrace needs a database with encoding UTF8'
 			USING ERRCODE = 'feature_not_supported',
 				  DETAIL = pg_catalog.format('This database has encoding %s.', pg_catalog.getdatabaseencoding()),
-				  HINT = 'Create one with CREATE DATABASE … ENCODING ''UTF8'' TEMPLATE template0.';
+				  HINT = 'Create one with CREATE DATABASE name ENCODING ''UTF8'' TEMPLATE template0.';
 	END IF;
 END
 $$;
@@ -65,7 +65,7 @@ COMMENT ON FUNCTION trajectory_lt(trajectory, trajectory) IS 'implementation of 
 COMMENT ON FUNCTION trajectory_le(trajectory, trajectory) IS 'implementation of operator <=';
 COMMENT ON FUNCTION trajectory_gt(trajectory, trajectory) IS 'implementation of operator >';
 COMMENT ON FUNCTION trajectory_ge(trajectory, trajectory) IS 'implementation of operator >=';
-COMMENT ON FUNCTION trajectory_cmp(trajectory, trajectory) IS 'less, equal or greater: -1, 0 or 1 and beyond, by trace id, then by content';
+COMMENT ON FUNCTION trajectory_cmp(trajectory, trajectory) IS 'less than, equal to or greater than 0: order by trace id, then by content';
 COMMENT ON FUNCTION trajectory_hash(trajectory) IS 'hash of the content';
 COMMENT ON FUNCTION trajectory_hash_extended(trajectory, bigint) IS 'hash of the content, with a seed';
 

@@ -178,7 +178,7 @@ decode_times(Trajectory *t, Cursor *c)
 			length > (uint64) (PG_INT64_MAX - start) + 1)
 			bytes_corrupt("times");
 		t->start_ns[i] = start;
-		t->end_ns[i] = length == 0 ? TIME_OPEN : start + (int64) (length - 1);
+		t->end_ns[i] = length == 0 ? TIME_OPEN : span_end(start, start + (int64) (length - 1));
 	}
 }
 
@@ -463,11 +463,12 @@ decode_shapes(Trajectory *t, Cursor *c)
 	{
 		Shape	   *shape = &t->shapes[i];
 
+		CHECK_FOR_INTERRUPTS();
 		shape->nkeys = cursor_count(c, 1, "shapes");
 		shape->keys = alloc_array(t, shape->nkeys, sizeof(uint32));
 		for (uint32 k = 0; k < shape->nkeys; k++)
 			shape->keys[k] = cursor_index(c, t->key_count, "shapes");
-		shape_prepare(shape, t->keys, alloc_array(t, shape->nkeys, SHAPE_ALIAS_SIZE));
+		shape_prepare(shape, t->keys, alloc_array(t, shape->nkeys, sizeof(uint32)));
 	}
 }
 
@@ -760,15 +761,54 @@ check_attributes(const Trajectory *t, const AttrList *list)
 }
 
 /*
+ * Check the values of all spans.  Many of them may be one string: what has
+ * been checked is remembered by where the string begins, and as which type.
+ */
+static void
+check_columns(const Trajectory *t)
+{
+	const char *base = t->string_count > 0 ? t->strings[0].data : NULL;
+	const Bytes *last = t->string_count > 0 ? &t->strings[t->string_count - 1] : NULL;
+	size_t		size = last ? last->data + last->len - base : 0;
+	uint8	   *is_checked = palloc_extended(size + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+
+	for (uint32 i = 0; i < t->class_count; i++)
+	{
+		const SpanClass *class = &t->classes[i];
+
+		for (uint32 k = 0; k < t->shapes[class->shape].nkeys; k++)
+		{
+			const ValueColumn *column = &t->columns[class->first_column + k];
+			uint32		n = column->mask == 0 ? 1 : class->span_count;
+
+			CHECK_FOR_INTERRUPTS();
+			for (uint32 v = 0; v < n; v++)
+			{
+				const Value *value = &column->values[v];
+
+				if (value_is_bytes(value->type) && value->len > 0)
+				{
+					uint8	   *types = &is_checked[value->bytes - base];
+
+					if (*types & 1 << value->type)
+						continue;
+					*types |= 1 << value->type;
+				}
+				value_check(value, 0);
+			}
+		}
+	}
+	pfree(is_checked);
+}
+
+/*
  * Check what decoding leaves open and encoding takes for granted, for a value
  * from outside: the contents of strings and values.
  */
 void
 trajectory_check(const Trajectory *t)
 {
-	static const uint8 zero[16];
-
-	if (memcmp(t->summary.trace_id, zero, sizeof(zero)) == 0)
+	if (bytes_are_zero(t->summary.trace_id, sizeof(t->summary.trace_id)))
 		bytes_corrupt("trace id");
 	for (uint32 i = 0; i < t->n; i++)
 		if (trajectory_span_id(t, i) == 0)
@@ -803,19 +843,7 @@ trajectory_check(const Trajectory *t)
 			bytes_corrupt("scopes");
 		check_attributes(t, &s->attributes);
 	}
-	for (uint32 i = 0; i < t->class_count; i++)
-	{
-		const SpanClass *class = &t->classes[i];
-
-		for (uint32 k = 0; k < t->shapes[class->shape].nkeys; k++)
-		{
-			const ValueColumn *column = &t->columns[class->first_column + k];
-			uint32		n = column->mask == 0 ? 1 : class->span_count;
-
-			for (uint32 v = 0; v < n; v++)
-				value_check(&column->values[v], 0);
-		}
-	}
+	check_columns(t);
 	for (uint32 i = 0; t->extras && i < t->n; i++)
 	{
 		const SpanExtra *extra = t->extras[i];
@@ -966,6 +994,8 @@ trajectory_add_to_set(const Trajectory *t, SpanSet *set, uint32 from, uint32 cou
 	uint32	   *keys = arena_alloc(&set->arena, t->key_count * sizeof(uint32));
 	uint32		first_resource = set->resource_count;
 	uint32		first_scope = set->scope_count;
+	uint32	  **mapped = palloc_extended(t->class_count * sizeof(uint32 *),
+										 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 
 	for (uint32 i = 0; i < t->key_count; i++)
 	{
@@ -998,6 +1028,7 @@ trajectory_add_to_set(const Trajectory *t, SpanSet *set, uint32 from, uint32 cou
 		uint32		nkeys = t->shapes[class->shape].nkeys;
 		AttrList	attributes = trajectory_attributes(t, i,
 													   arena_alloc(&set->arena, nkeys * sizeof(Value)));
+		uint32	  **class_keys = &mapped[t->span_class[i]];
 		Span	   *span = spanset_add_span(set);
 
 		memcpy(span->trace_id, t->summary.trace_id, sizeof(span->trace_id));
@@ -1012,9 +1043,13 @@ trajectory_add_to_set(const Trajectory *t, SpanSet *set, uint32 from, uint32 cou
 		span->status = class->status;
 		span->resource = first_resource + class->resource;
 		span->scope = first_scope + class->scope;
-		span->attributes = map_attributes(&attributes, keys, set);
+		if (*class_keys == NULL)
+			*class_keys = map_attributes(&attributes, keys, set).keys;
+		span->attributes = attributes;
+		span->attributes.keys = *class_keys;
 		span->is_derived = true;
 		if (extra)
 			add_extra(extra, keys, set, span);
 	}
+	pfree(mapped);
 }

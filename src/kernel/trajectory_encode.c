@@ -36,6 +36,7 @@ typedef struct Numbering
 struct TrajectoryEncoder
 {
 	SpanSet    *set;
+	bool		keep_mapped;	/* also keys that no span uses any more */
 	MemoryContext context;		/* of the encoder */
 	MemoryContext scratch;		/* of one trace */
 	uint64		trace;			/* counts traces, from 1 */
@@ -660,9 +661,41 @@ put_links(TrajectoryEncoder *e, const Span *span)
 	}
 }
 
+static int
+mapped_key_compare(const void *a, const void *b, void *arg)
+{
+	const uint32 *order = arg;
+	uint32		x = order[*(const uint32 *) a];
+	uint32		y = order[*(const uint32 *) b];
+
+	return (x > y) - (x < y);
+}
+
+/*
+ * Number the mapped keys that no span uses, by name.  Were they left out, a
+ * merge would forget a mapping whose span lost to another version of itself,
+ * and would no longer be associative.
+ */
+static void
+number_mapped_keys(TrajectoryEncoder *e)
+{
+	uint32	   *unused = scratch_alloc(e, e->set->key_count * sizeof(uint32));
+	uint32		count = 0;
+	uint32		number;
+
+	for (uint32 i = 0; i < e->set->key_count; i++)
+		if (e->set->keys[i].is_mapped && !numbering_find(&e->keys, e->trace, i, &number))
+			unused[count++] = i;
+	qsort_arg(unused, count, sizeof(uint32), mapped_key_compare, e->set->key_order);
+	for (uint32 i = 0; i < count; i++)
+		key_number(e, unused[i]);
+}
+
 static void
 put_keys(TrajectoryEncoder *e, StringInfo buf)
 {
+	if (e->keep_mapped)
+		number_mapped_keys(e);
 	put_varint(buf, e->keys.count);
 	for (uint32 i = 0; i < e->keys.count; i++)
 	{
@@ -927,6 +960,7 @@ trajectory_encode_set(SpanSet *set, bool merge, Codec codec)
 			spans[i] = &set->spans[i];
 	}
 	encoder = trajectory_encoder_create(set);
+	encoder->keep_mapped = true;
 	datum = trajectory_encode(encoder, spans, n, codec);
 	trajectory_encoder_free(encoder);
 	return datum;

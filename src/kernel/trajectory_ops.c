@@ -12,16 +12,41 @@
 #include "kernel/trajectory_sql.h"
 #include "kernel/trajectory_text.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 
 /* ---------------------------------------------------------- comparison --- */
 
+/*
+ * Sorting and ANALYZE compare very many values in a context that lives long,
+ * so nothing may be left behind.
+ */
+static int
+compare_content(FunctionCallInfo fcinfo)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "llmtrace comparison",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	int			cmp = trajectory_compare(trajectory_from_datum(PG_GETARG_DATUM(0), false),
+										 trajectory_from_datum(PG_GETARG_DATUM(1), false));
+
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return cmp;
+}
+
+/* Mostly the trace ids, in the headers, tell. */
 static int
 compare_args(FunctionCallInfo fcinfo)
 {
-	Trajectory *a = trajectory_from_datum(PG_GETARG_DATUM(0), false);
-	Trajectory *b = trajectory_from_datum(PG_GETARG_DATUM(1), false);
+	TrajectorySummary a;
+	TrajectorySummary b;
+	int			cmp;
 
-	return trajectory_compare(a, b);
+	trajectory_summary_arg(fcinfo, 0, &a);
+	trajectory_summary_arg(fcinfo, 1, &b);
+	cmp = memcmp(a.trace_id, b.trace_id, sizeof(a.trace_id));
+	return cmp != 0 ? cmp : compare_content(fcinfo);
 }
 
 /* Most unequal values have another hash, which the header tells. */
@@ -33,7 +58,7 @@ args_are_equal(FunctionCallInfo fcinfo)
 
 	trajectory_summary_arg(fcinfo, 0, &a);
 	trajectory_summary_arg(fcinfo, 1, &b);
-	return a.content_hash == b.content_hash && compare_args(fcinfo) == 0;
+	return a.content_hash == b.content_hash && compare_content(fcinfo) == 0;
 }
 
 PG_FUNCTION_INFO_V1(trajectory_eq);

@@ -12,6 +12,7 @@
 #include "access/detoast.h"
 #include "common/int.h"
 #include "compat.h"
+#include "kernel/otlp.h"
 #include "kernel/trajectory_sql.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -144,6 +145,25 @@ trajectory_from_datum(Datum datum, bool with_cold)
 	struct varlena *value = PG_DETOAST_DATUM(datum);
 
 	return trajectory_decode(value, VARSIZE(value), with_cold);
+}
+
+void
+trajectory_require_same_trace(const uint8 *a, const uint8 *b)
+{
+	StringInfoData x;
+	StringInfoData y;
+
+	if (memcmp(a, b, 16) == 0)
+		return;
+	initStringInfo(&x);
+	hex_put(&x, a, 16);
+	initStringInfo(&y);
+	hex_put(&y, b, 16);
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("spans of different traces cannot be put into one trajectory"),
+			 errdetail("The trace ids are %s and %s.", x.data, y.data),
+			 errhint("Use GROUP BY with the trace id.")));
 }
 
 /* An ordinal, which counts from 1 in SQL, as one that counts from 0. */

@@ -403,7 +403,7 @@ static void
 fail_unknown(TextReader *x, Bytes name, const char *where)
 {
 	json_fail_detail(&x->r, psprintf("unknown member \"%.*s\" of %s.",
-									 (int) Min(name.len, 60), name.data, where));
+									 utf8_clip(name, 60), name.data, where));
 }
 
 static uint64
@@ -902,8 +902,7 @@ read_span(TextReader *x)
 										 !has_name ? "name" : !has_start ? "start_ns" : "end_ns"));
 	if (span.name.len > SPAN_NAME_MAX_LEN)
 		json_fail_detail(&x->r, "the name of the span before this is longer than 65535 bytes.");
-	if (span.end_ns < span.start_ns)
-		span.end_ns = TIME_OPEN;
+	span.end_ns = span_end(span.start_ns, span.end_ns);
 	span.attributes = spanset_pop_attrs(x->set, base);
 	*spanset_add_span(x->set) = span;
 }
