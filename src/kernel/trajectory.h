@@ -193,8 +193,10 @@ typedef struct Trajectory
 	RootParent *root_parents;
 	uint32		root_parent_count;
 
-	/* cold */
+	/* cold: what spans share, then the rest */
+	bool		has_tables;
 	bool		has_cold;
+	Cursor		cold;			/* the rest of it */
 	Bytes	   *strings;
 	uint32		string_count;
 	Key		   *keys;
@@ -232,6 +234,7 @@ extern int	trajectory_compare(const Trajectory *a, const Trajectory *b);
 extern void trajectory_read_summary(const void *datum, TrajectorySummary *summary);
 extern uint32 trajectory_levels(const void *datum, size_t size);
 extern Trajectory *trajectory_decode(const void *datum, size_t size, bool with_cold);
+extern void trajectory_decode_tables(Trajectory *t);
 extern void trajectory_decode_cold(Trajectory *t);
 extern void trajectory_check(const Trajectory *t);
 extern void trajectory_add_to_set(const Trajectory *t, SpanSet *set, uint32 from, uint32 count);

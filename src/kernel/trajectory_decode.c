@@ -507,11 +507,7 @@ decode_columns(Trajectory *t, Cursor *c)
 	uint64		values = 0;
 
 	for (uint32 i = 0; i < t->n; i++)
-	{
-		if (t->span_class[i] >= t->class_count)
-			bytes_corrupt("classes of spans");
 		t->classes[t->span_class[i]].span_count++;
-	}
 	t->first_value = alloc_array(t->n + 1, sizeof(uint32));
 	for (uint32 i = 0; i < t->n; i++)
 	{
@@ -639,30 +635,50 @@ decode_sparse(Trajectory *t, Cursor *c, const char *what,
 	}
 }
 
+/*
+ * Decode what all spans share, the cold section up to the classes, if that has
+ * not been done: enough for many a question.
+ */
+void
+trajectory_decode_tables(Trajectory *t)
+{
+	MemoryContext old;
+
+	if (t->has_tables)
+		return;
+	old = MemoryContextSwitchTo(t->context);
+	t->cold = trajectory_open_cold(t);
+	decode_strings(t, &t->cold);
+	decode_keys(t, &t->cold);
+	decode_resources(t, &t->cold);
+	decode_scopes(t, &t->cold);
+	decode_shapes(t, &t->cold);
+	decode_class_table(t, &t->cold);
+	for (uint32 i = 0; i < t->n; i++)
+		if (t->span_class[i] >= t->class_count)
+			bytes_corrupt("classes of spans");
+	t->has_tables = true;
+	MemoryContextSwitchTo(old);
+}
+
 /* Decode the cold section too, if that has not been done. */
 void
 trajectory_decode_cold(Trajectory *t)
 {
 	MemoryContext old;
-	Cursor		c;
+	Cursor	   *c = &t->cold;
 
 	if (t->has_cold)
 		return;
+	trajectory_decode_tables(t);
 	old = MemoryContextSwitchTo(t->context);
-	c = trajectory_open_cold(t);
-	decode_strings(t, &c);
-	decode_keys(t, &c);
-	decode_resources(t, &c);
-	decode_scopes(t, &c);
-	decode_shapes(t, &c);
-	decode_class_table(t, &c);
-	decode_columns(t, &c);
-	decode_sparse(t, &c, "status messages", decode_message);
-	decode_sparse(t, &c, "dropped counts", decode_dropped);
-	decode_sparse(t, &c, "repaired counts", decode_repaired);
-	decode_sparse(t, &c, "events", decode_events);
-	decode_sparse(t, &c, "links", decode_links);
-	if (cursor_left(&c) != 0)
+	decode_columns(t, c);
+	decode_sparse(t, c, "status messages", decode_message);
+	decode_sparse(t, c, "dropped counts", decode_dropped);
+	decode_sparse(t, c, "repaired counts", decode_repaired);
+	decode_sparse(t, c, "events", decode_events);
+	decode_sparse(t, c, "links", decode_links);
+	if (cursor_left(c) != 0)
 		bytes_corrupt("cold section");
 	t->has_cold = true;
 	MemoryContextSwitchTo(old);
