@@ -42,7 +42,7 @@ is_server() {
 # Sets PG_CONFIG (the caller's choice, else the one in PATH, else Debian's
 # newest) and puts that server's programs first in PATH.
 choose_server() {
-    local candidate
+    local candidate bindir
     local -a candidates=(pg_config)
     if [ -n "${PG_CONFIG:-}" ]; then
         candidates=("$PG_CONFIG")
@@ -53,7 +53,8 @@ choose_server() {
         if is_server "$candidate"; then
             PG_CONFIG=$(command -v "$candidate")
             export PG_CONFIG
-            PATH=$("$PG_CONFIG" --bindir):$PATH
+            bindir=$("$PG_CONFIG" --bindir)
+            [[ :$PATH: == *:$bindir:* ]] || PATH=$bindir:$PATH
             return 0
         fi
     done
@@ -77,7 +78,7 @@ need_packages() {
 protobuf-c-devel lz4-devel perl-Test-Harness perl-IPC-Run python3 gzip clang compiler-rt)"
 }
 
-# One line for what building still lacks.
+# A line for each thing that building still lacks.
 missing_tools() {
     local header
     local -a missing=()
@@ -89,8 +90,7 @@ missing_tools() {
     done
     is_server "${PG_CONFIG:-pg_config}" ||
         missing+=("a PostgreSQL server with its development files (PG_CONFIG=${PG_CONFIG:-pg_config} is none)")
-    local IFS=';'
-    printf '%s' "${missing[*]}"
+    [ ${#missing[@]} = 0 ] || printf '\n  %s' "${missing[@]}"
 }
 
 is_installed() {
@@ -148,7 +148,8 @@ install_server() {
 # build_and_install [MAKE ARGUMENT…]: in the current folder. Objects of
 # another server or of other arguments are thrown away first.
 build_and_install() {
-    local made sudo=sudo
+    local made
+    local -a sudo=()
     made="$("$PG_CONFIG" --version), $PG_CONFIG $*"
     if [ "$(cat build/pg_config 2>/dev/null)" != "$made" ]; then
         make -s clean PG_CONFIG="$PG_CONFIG" >/dev/null
@@ -157,10 +158,11 @@ build_and_install() {
     fi
     make -s -j2 PG_CONFIG="$PG_CONFIG" "$@"
 
-    if [ -w "$("$PG_CONFIG" --pkglibdir)" ] && [ -w "$("$PG_CONFIG" --sharedir)/extension" ]; then
-        sudo=
+    if [ ! -w "$("$PG_CONFIG" --pkglibdir)" ] || [ ! -w "$("$PG_CONFIG" --sharedir)/extension" ]; then
+        command -v sudo >/dev/null || die "installing into $("$PG_CONFIG" --pkglibdir) needs root, or sudo"
+        sudo=(sudo)
     fi
-    $sudo make -s install PG_CONFIG="$PG_CONFIG" "$@"
+    "${sudo[@]}" make -s install PG_CONFIG="$PG_CONFIG" "$@"
 }
 
 # ------------------------------------------------------------------ clusters
@@ -205,7 +207,7 @@ start_cluster() {
         [[ "$("$PG_CONFIG" --version)" == "PostgreSQL $version"[!0-9]* ]] ||
             die "$dir is of PostgreSQL $version, not of $("$PG_CONFIG" --version): stop and remove it first"
         as_server "$(server_program pg_ctl)" -D data status >/dev/null ||
-            as_server env "$@" "$(server_program pg_ctl)" -D data -l log -s -w start </dev/null ||
+            as_server timeout 120 env "$@" "$(server_program pg_ctl)" -D data -l log -s -w start </dev/null ||
             die "the server did not start, see $home/log"
     )
 }
@@ -240,6 +242,7 @@ use_cluster() {
 
 # fresh_database NAME: an empty one with the extension.
 fresh_database() {
-    psql -Xqd postgres -v ON_ERROR_STOP=1 -c "drop database if exists $1 with (force)" -c "create database $1"
+    PGOPTIONS='-c client_min_messages=warning' psql -Xqd postgres -v ON_ERROR_STOP=1 \
+        -c "drop database if exists $1 with (force)" -c "create database $1"
     psql -Xqd "$1" -v ON_ERROR_STOP=1 -c 'create extension llmtrace'
 }

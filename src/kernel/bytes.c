@@ -19,20 +19,21 @@ bytes_corrupt(const char *what)
 uint64
 cursor_varint_slow(Cursor *c, const char *what)
 {
+	const uint8 *p = c->at;
+	int			max = (int) Min(cursor_left(c), 10);
 	uint64		v = 0;
 
-	for (int shift = 0; shift < 70; shift += 7)
+	for (int i = 0; i < max; i++)
 	{
-		uint8		b = cursor_byte(c, what);
+		uint8		b = p[i];
 
-		if (shift == 63 && b > 1)
-			break;
-		v |= (uint64) (b & 0x7f) << shift;
+		v |= (uint64) (b & 0x7f) << (7 * i);
 		if (b < 0x80)
 		{
 			/* a redundant zero would give the number a second spelling */
-			if (b == 0 && shift > 0)
+			if ((b == 0 && i > 0) || (i == 9 && b > 1))
 				break;
+			c->at = p + i + 1;
 			return v;
 		}
 	}

@@ -86,13 +86,48 @@ key_make_known(int number)
 	};
 }
 
+/*
+ * Conventions that flatten lists into attributes have keys without number;
+ * each holds a part of a column.
+ */
+static const struct
+{
+	const char *prefix;
+	uint8		column;
+}			flattened_keys[] = {
+	{"gen_ai.completion.", COLUMN_OUTPUT},
+	{"gen_ai.prompt.", COLUMN_INPUT},
+	{"llm.input_messages.", COLUMN_INPUT},
+	{"llm.output_messages.", COLUMN_OUTPUT},
+	{"retrieval.documents.", COLUMN_RETRIEVAL_DOCUMENTS}
+};
+
+/* A key that is not built in. */
+Key
+key_make_named(Bytes name)
+{
+	Key			key = {.name = name,.known = -1};
+
+	for (size_t i = 0; i < lengthof(flattened_keys); i++)
+	{
+		size_t		len = strlen(flattened_keys[i].prefix);
+
+		if (name.len > len && memcmp(name.data, flattened_keys[i].prefix, len) == 0)
+		{
+			key.column = flattened_keys[i].column;
+			key.rank = RANK_BUILT_IN + ALIAS_PART;
+		}
+	}
+	return key;
+}
+
 /* A key as it arrives on the wire: built in or not. */
 Key
 key_make(Bytes name)
 {
 	int			known = known_key_find(name);
 
-	return known >= 0 ? key_make_known(known) : (Key) {.name = name,.known = -1};
+	return known >= 0 ? key_make_known(known) : key_make_named(name);
 }
 
 /*
@@ -126,20 +161,20 @@ key_make_derived(CanonicalColumn column)
 }
 
 /*
- * Fill in what a shape's keys mean.  position has room for as many entries as
- * there are keys.
+ * Fill in what a shape's keys mean.  room has SHAPE_ALIAS_SIZE bytes a key.
  */
 void
-shape_prepare(Shape *shape, const Key *keys, uint16 *position)
+shape_prepare(Shape *shape, const Key *keys, void *room)
 {
-	uint32		filled = 0;
+	uint32		n = 0;
 
-	shape->position = position;
+	shape->alias_position = room;
+	shape->alias_column = (uint8 *) (shape->alias_position + shape->nkeys);
+	shape->columns = 0;
 	shape->has_rules = false;
 	shape->has_derived = false;
-	memset(shape->first, 0, sizeof(shape->first));
 
-	for (uint32 i = 0; i < shape->nkeys; i++)
+	for (uint32 i = 0; i < Min(shape->nkeys, PG_UINT16_MAX); i++)
 	{
 		const Key  *key = &keys[shape->keys[i]];
 		uint32		at;
@@ -148,25 +183,26 @@ shape_prepare(Shape *shape, const Key *keys, uint16 *position)
 			shape->has_rules = true;
 		if (key->is_derived)
 			shape->has_derived = true;
-		if (key->column == COLUMN_NONE || i > PG_UINT16_MAX)
+		if (key->column == COLUMN_NONE)
 			continue;
 
 		/* insert by column and rank; few keys are aliases */
-		for (at = filled; at > 0; at--)
+		for (at = n; at > 0; at--)
 		{
-			const Key  *other = &keys[shape->keys[position[at - 1]]];
+			const Key  *other = &keys[shape->keys[shape->alias_position[at - 1]]];
 
 			if (other->column < key->column ||
 				(other->column == key->column && other->rank <= key->rank))
 				break;
-			position[at] = position[at - 1];
+			shape->alias_position[at] = shape->alias_position[at - 1];
+			shape->alias_column[at] = shape->alias_column[at - 1];
 		}
-		position[at] = i;
-		filled++;
-		shape->first[key->column + 1]++;
+		shape->alias_position[at] = i;
+		shape->alias_column[at] = key->column;
+		shape->columns |= UINT64_C(1) << key->column;
+		n++;
 	}
-	for (int c = 0; c < COLUMN_COUNT; c++)
-		shape->first[c + 1] += shape->first[c];
+	shape->alias_count = n;
 }
 
 /* Copy a short text, trimmed and lower-cased, as a C string. */
@@ -270,9 +306,9 @@ first_text(const Value *array, Bytes *text)
 const Value *
 column_value(const SpanColumns *s, CanonicalColumn column)
 {
-	for (int i = s->shape->first[column]; i < s->shape->first[column + 1]; i++)
+	for (int i = shape_first_alias(s->shape, column); shape_is_alias(s->shape, i, column); i++)
 	{
-		const Value *v = &s->values[s->shape->position[i]];
+		const Value *v = &s->values[s->shape->alias_position[i]];
 
 		if (v->type != VALUE_EMPTY && !(v->type == VALUE_STRING && v->len == 0))
 			return v;
@@ -284,9 +320,9 @@ column_value(const SpanColumns *s, CanonicalColumn column)
 bool
 column_text(const SpanColumns *s, CanonicalColumn column, Bytes *text)
 {
-	for (int i = s->shape->first[column]; i < s->shape->first[column + 1]; i++)
+	for (int i = shape_first_alias(s->shape, column); shape_is_alias(s->shape, i, column); i++)
 	{
-		const Value *v = &s->values[s->shape->position[i]];
+		const Value *v = &s->values[s->shape->alias_position[i]];
 
 		if (v->type == VALUE_STRING && v->len > 0)
 		{
@@ -311,9 +347,9 @@ alias_unit(const SpanColumns *s, int position)
 bool
 column_int(const SpanColumns *s, CanonicalColumn column, int64 *number)
 {
-	for (int i = s->shape->first[column]; i < s->shape->first[column + 1]; i++)
+	for (int i = shape_first_alias(s->shape, column); shape_is_alias(s->shape, i, column); i++)
 	{
-		int			position = s->shape->position[i];
+		int			position = s->shape->alias_position[i];
 
 		if (value_read_int(&s->values[position], number) && *number >= 0)
 		{
@@ -329,9 +365,9 @@ column_int(const SpanColumns *s, CanonicalColumn column, int64 *number)
 bool
 column_double(const SpanColumns *s, CanonicalColumn column, double *number)
 {
-	for (int i = s->shape->first[column]; i < s->shape->first[column + 1]; i++)
+	for (int i = shape_first_alias(s->shape, column); shape_is_alias(s->shape, i, column); i++)
 	{
-		int			position = s->shape->position[i];
+		int			position = s->shape->alias_position[i];
 
 		if (value_read_double(&s->values[position], number) && *number >= 0)
 		{
@@ -370,6 +406,7 @@ static const KindWord kind_words[] = {
 	{"embeddings", KIND_EMBEDDING},
 	{"evaluator", KIND_EVALUATOR},
 	{"execute_tool", KIND_TOOL},
+	{"fetch_response", KIND_OTHER},
 	{"function", KIND_TOOL},
 	{"generate", KIND_LLM},
 	{"generate_content", KIND_LLM},
@@ -412,12 +449,17 @@ static int
 kind_from_word(Bytes text)
 {
 	char		word[MAX_WORD];
+	const char *space;
 	int			low = 0;
 	int			high = lengthof(kind_words) - 1;
 
 	/* MLflow writes its words as JSON strings */
 	if (text.len > 2 && text.data[0] == '"' && text.data[text.len - 1] == '"')
 		text = (Bytes) {text.data + 1, text.len - 2};
+	/* the Vercel AI SDK appends the name of a function to its word */
+	if (text.len > 3 && memcmp(text.data, "ai.", 3) == 0 &&
+		(space = memchr(text.data, ' ', text.len)) != NULL)
+		text.len = space - text.data;
 	if (!short_text(text, word, sizeof(word)))
 		return -1;
 
@@ -452,9 +494,9 @@ kind_from_word(Bytes text)
 static int
 kind_from_column(const SpanColumns *s, CanonicalColumn column)
 {
-	for (int i = s->shape->first[column]; i < s->shape->first[column + 1]; i++)
+	for (int i = shape_first_alias(s->shape, column); shape_is_alias(s->shape, i, column); i++)
 	{
-		const Value *v = &s->values[s->shape->position[i]];
+		const Value *v = &s->values[s->shape->alias_position[i]];
 		int			kind = v->type == VALUE_STRING ? kind_from_word(value_bytes(v)) : -1;
 
 		if (kind >= 0)

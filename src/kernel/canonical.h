@@ -109,6 +109,9 @@ typedef enum DeriveRule
 	DERIVE_FIRST_TOKEN_TIME		/* an ISO 8601 time */
 } DeriveRule;
 
+/* The rank of a key that holds a part of what the column stands for. */
+#define ALIAS_PART 250
+
 typedef struct KnownKey
 {
 	const char *name;
@@ -129,8 +132,8 @@ extern const char *operation_kind_name(OperationKind kind);
 
 /*
  * Reading attributes as columns.  A Shape is a set of keys, as many spans
- * share it; position[first[c]] … position[first[c + 1] - 1] are the places,
- * in the span's attributes, of the aliases of column c, best first.
+ * share it.  Those of its keys that are aliases of a column are listed by
+ * column, the best alias first.
  */
 typedef struct Key
 {
@@ -146,11 +149,18 @@ typedef struct Shape
 {
 	uint32		nkeys;
 	uint32	   *keys;			/* indexes of keys, sorted by name */
-	uint16	   *position;
-	uint16		first[COLUMN_COUNT + 1];
+	uint64		columns;		/* bit c: some key is an alias of column c */
+	uint16		alias_count;
+	uint16	   *alias_position; /* in the span's attributes */
+	uint8	   *alias_column;
 	bool		has_rules;		/* some key needs deriving from */
 	bool		has_derived;
 } Shape;
+
+StaticAssertDecl(COLUMN_COUNT <= 64, "columns must fit into a bit map");
+
+/* Room that shape_prepare needs for a shape of so many keys. */
+#define SHAPE_ALIAS_SIZE (sizeof(uint16) + sizeof(uint8))
 
 /* What the columns of one span are read from. */
 typedef struct SpanColumns
@@ -160,18 +170,45 @@ typedef struct SpanColumns
 	const Value *values;		/* as many as the shape has keys */
 } SpanColumns;
 
-/* Does any attribute bear the column?  Most spans lack most columns. */
+/* Is any key an alias of the column?  Most shapes lack most columns. */
+static inline bool
+shape_bears(const Shape *shape, CanonicalColumn column)
+{
+	return (shape->columns >> column & 1) != 0;
+}
+
 static inline bool
 column_is_borne(const SpanColumns *s, CanonicalColumn column)
 {
-	return s->shape->first[column] < s->shape->first[column + 1];
+	return shape_bears(s->shape, column);
+}
+
+/* The first alias of a column, if there is one. */
+static inline int
+shape_first_alias(const Shape *shape, CanonicalColumn column)
+{
+	int			i = 0;
+
+	if (!shape_bears(shape, column))
+		return shape->alias_count;
+	while (shape->alias_column[i] != column)
+		i++;
+	return i;
+}
+
+/* Is this an alias of the column still? */
+static inline bool
+shape_is_alias(const Shape *shape, int i, CanonicalColumn column)
+{
+	return i < shape->alias_count && shape->alias_column[i] == column;
 }
 
 extern Key	key_make(Bytes name);
 extern Key	key_make_known(int number);
+extern Key	key_make_named(Bytes name);
 extern Key	key_make_derived(CanonicalColumn column);
 extern void key_map(Key *key, CanonicalColumn column);
-extern void shape_prepare(Shape *shape, const Key *keys, uint16 *position);
+extern void shape_prepare(Shape *shape, const Key *keys, void *room);
 extern const Value *column_value(const SpanColumns *s, CanonicalColumn column);
 extern bool column_text(const SpanColumns *s, CanonicalColumn column, Bytes *text);
 extern bool column_int(const SpanColumns *s, CanonicalColumn column, int64 *number);

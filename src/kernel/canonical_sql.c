@@ -19,7 +19,7 @@ canonical_columns(PG_FUNCTION_ARGS)
 	{
 		const KnownKey *key = &known_keys[i];
 
-		if (key->column == COLUMN_NONE)
+		if (key->column == COLUMN_NONE || key->rank == ALIAS_PART)
 			continue;
 		row_begin(&w);
 		row_cstring(&w, canonical_column_name(key->column));

@@ -156,6 +156,22 @@ sum_buckets(const JsonFacts *facts, const char *prefix, int64 *sum)
 	return is_found;
 }
 
+/* The first of some names that is a count; false if none is. */
+static bool
+derive_first(SpanSet *set, const JsonFacts *facts, CanonicalColumn column,
+			 const char *const *names)
+{
+	int64		number;
+
+	for (; *names; names++)
+		if (fact_int(facts, *names, &number))
+		{
+			push_derived(set, column, value_int(number));
+			return true;
+		}
+	return false;
+}
+
 /*
  * One side of a usage text.  Langfuse's "input" and "output" leave out what
  * stands in buckets of their own ("input_cached_tokens"), so those are added
@@ -169,33 +185,14 @@ derive_side(SpanSet *set, const JsonFacts *facts, const char *plain,
 	int64		number;
 	int64		buckets;
 
-	if (fact_int(facts, plain, &number))
+	if (!fact_int(facts, plain, &number))
+		derive_first(set, facts, column, others);
+	else
 	{
 		if (!is_inclusive && sum_buckets(facts, bucket_prefix, &buckets))
 			number = number > PG_INT64_MAX - buckets ? PG_INT64_MAX : number + buckets;
 		push_derived(set, column, value_int(number));
-		return;
 	}
-	for (; *others; others++)
-		if (fact_int(facts, *others, &number))
-		{
-			push_derived(set, column, value_int(number));
-			return;
-		}
-}
-
-static void
-derive_first(SpanSet *set, const JsonFacts *facts, CanonicalColumn column,
-			 const char *const *names)
-{
-	int64		number;
-
-	for (; *names; names++)
-		if (fact_int(facts, *names, &number))
-		{
-			push_derived(set, column, value_int(number));
-			return;
-		}
 }
 
 static void
@@ -216,6 +213,7 @@ derive_usage(SpanSet *set, Bytes text)
 		"cache_creation_input_tokens", NULL
 	};
 	JsonFacts	facts;
+	int64		by_lifetime;
 	int64		input;
 	int64		output;
 	int64		total;
@@ -230,7 +228,9 @@ derive_usage(SpanSet *set, Bytes text)
 	derive_side(set, &facts, "output", "output_r", outputs, is_inclusive, COLUMN_OUTPUT_TOKENS);
 	derive_first(set, &facts, COLUMN_REASONING_TOKENS, reasoning);
 	derive_first(set, &facts, COLUMN_CACHE_READ_TOKENS, cache_read);
-	derive_first(set, &facts, COLUMN_CACHE_WRITE_TOKENS, cache_write);
+	if (!derive_first(set, &facts, COLUMN_CACHE_WRITE_TOKENS, cache_write) &&
+		sum_buckets(&facts, "input_cache_creation_", &by_lifetime))
+		push_derived(set, COLUMN_CACHE_WRITE_TOKENS, value_int(by_lifetime));
 }
 
 static void
@@ -240,7 +240,8 @@ derive_cost(SpanSet *set, Bytes text)
 	const Value *total;
 	double		number;
 
-	if (!read_facts(set, text, 0, &facts) || (total = fact(&facts, "total")) == NULL)
+	if (!read_facts(set, text, 0, &facts) ||
+		((total = fact(&facts, "total")) == NULL && (total = fact(&facts, "total_cost")) == NULL))
 		return;
 	if (value_read_double(total, &number) && number >= 0)
 		push_derived(set, COLUMN_COST_USD, *total);

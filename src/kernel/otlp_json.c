@@ -104,9 +104,9 @@ unsigned_from_text(Bytes text, uint64 *number)
 		return i >= 0;
 	}
 	/* from 2^63 on, or written with an exponent */
-	if (!number_read_double(text, &d) || !(d >= 0 && d < 18446744073709551616.0))
+	if (!number_read_double(text, &d) || !(d >= 0 && d <= 18446744073709551616.0))
 		return false;
-	*number = (uint64) d;
+	*number = d < 18446744073709551616.0 ? (uint64) d : PG_UINT64_MAX;
 	return true;
 }
 

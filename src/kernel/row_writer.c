@@ -56,7 +56,7 @@ row_end(RowWriter *w)
 	tuple->t_len = w->len;
 	tuple->t_infomask = HEAP_HASNULL | HEAP_HASVARWIDTH;
 	tuple->t_hoff = w->data_start + MINIMAL_TUPLE_OFFSET;
-	HeapTupleHeaderSetNatts(tuple, w->desc->natts);
+	tuple->t_infomask2 = w->desc->natts;
 	ExecStoreMinimalTuple(tuple, w->slot, false);
 	tuplestore_puttupleslot(w->store, w->slot);
 }

@@ -46,8 +46,10 @@ put_duration(StringInfo buf, int64 ns, int width)
 		snprintf(text, sizeof(text), "%.3gms", s * 1e3);
 	else if (ns == 0)
 		strlcpy(text, "0ms", sizeof(text));
-	else
+	else if (ns >= 1000)
 		snprintf(text, sizeof(text), "%.3gus", s * 1e6);
+	else
+		snprintf(text, sizeof(text), INT64_FORMAT "ns", ns);
 	appendStringInfo(buf, "%*s", width, text);
 }
 

@@ -223,7 +223,7 @@ row_usage(RowWriter *w, const SpanColumns *columns, const SpanFacts *facts, uint
 {
 	const SpanUsage *usage = &facts->usage[ordinal];
 	uint8		scope = facts->scope[ordinal];
-	bool		is_own = scope != USAGE_ROLLUP;
+	bool		is_own = scope == USAGE_OWN;
 
 	if (scope == USAGE_NONE)
 		row_null(w);

@@ -11,7 +11,8 @@
 #include "port/pg_bitutils.h"
 #include "utils/memutils.h"
 
-#define ARENA_BLOCK (64 * 1024)
+#define ARENA_MIN_BLOCK (4 * 1024)
+#define ARENA_MAX_BLOCK (64 * 1024)
 
 /* Derived keys sort after all others, by column. */
 #define DERIVED_ORDER UINT32_C(0x80000000)
@@ -22,12 +23,14 @@ arena_alloc(Arena *arena, size_t size)
 	char	   *p;
 
 	size = MAXALIGN(Max(size, 1));
-	if (size > ARENA_BLOCK / 4)
-		return MemoryContextAllocHuge(arena->context, size);
 	if ((size_t) (arena->end - arena->at) < size)
 	{
-		arena->at = MemoryContextAlloc(arena->context, ARENA_BLOCK);
-		arena->end = arena->at + ARENA_BLOCK;
+		if (size > ARENA_MIN_BLOCK / 4)
+			return MemoryContextAllocHuge(arena->context, size);
+		/* blocks double, so that a small arena stays small */
+		arena->block = Min(Max(arena->block * 2, ARENA_MIN_BLOCK), ARENA_MAX_BLOCK);
+		arena->at = MemoryContextAlloc(arena->context, arena->block);
+		arena->end = arena->at + arena->block;
 	}
 	p = arena->at;
 	arena->at += size;
@@ -434,7 +437,7 @@ intern_shape(SpanSet *set, const AttrList *list)
 	shape->nkeys = list->n;
 	shape->keys = list->keys;
 	shape_prepare(shape, set->keys,
-				  arena_alloc(&set->arena, Max(list->n, 1) * sizeof(uint16)));
+				  arena_alloc(&set->arena, list->n * SHAPE_ALIAS_SIZE));
 	set->shape_slots[h] = ++set->shape_count;
 	if (set->shape_count * 2 > set->shape_mask)
 		rehash_shapes(set);

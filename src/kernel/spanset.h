@@ -105,6 +105,7 @@ typedef struct Arena
 	MemoryContext context;
 	char	   *at;
 	char	   *end;
+	size_t		block;			/* size of the block at hand */
 } Arena;
 
 typedef struct SpanSet

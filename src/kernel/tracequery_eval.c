@@ -331,9 +331,7 @@ field_position(Eval *e, uint32 field, uint32 class)
 static inline bool
 has_column(const Eval *e, uint32 class, CanonicalColumn column)
 {
-	const Shape *shape = &e->t->shapes[e->t->classes[class].shape];
-
-	return shape->first[column] != shape->first[column + 1];
+	return (e->t->shapes[e->t->classes[class].shape].columns >> column & 1) != 0;
 }
 
 /* Is the value of a field the same for all spans of a class, and known? */

@@ -214,6 +214,7 @@ typedef struct Trajectory
 	SpanExtra **extras;			/* NULL, or NULL for spans without */
 
 	MemoryContext context;		/* where all of this lives */
+	Arena		arena;			/* its many small parts */
 	const char *datum;			/* what was decoded */
 	size_t		datum_size;
 } Trajectory;

@@ -28,7 +28,14 @@
 #define MAX_COMPRESSION 256
 
 static void *
-alloc_array(size_t n, size_t size)
+alloc_array(Trajectory *t, size_t n, size_t size)
+{
+	return arena_alloc(&t->arena, n * size);
+}
+
+/* Freed as soon as it has served. */
+static void *
+alloc_scratch(size_t n, size_t size)
 {
 	return palloc_extended(Max(n, 1) * size, MCXT_ALLOC_HUGE);
 }
@@ -93,7 +100,7 @@ decode_structure(Trajectory *t, Cursor *c)
 		deepest = Max(deepest, depth);
 	}
 
-	last_at = alloc_array(deepest + 1, sizeof(int32));
+	last_at = alloc_scratch(deepest + 1, sizeof(int32));
 	for (uint32 i = 0; i < n; i++)
 	{
 		t->parent[i] = t->depth[i] == 0 ? -1 : last_at[t->depth[i] - 1];
@@ -181,7 +188,7 @@ decode_root_parents(Trajectory *t, Cursor *c)
 	uint32		ordinal = 0;
 
 	t->root_parent_count = cursor_count(c, 10, "parents");
-	t->root_parents = alloc_array(t->root_parent_count, sizeof(RootParent));
+	t->root_parents = alloc_array(t, t->root_parent_count, sizeof(RootParent));
 	for (uint32 i = 0; i < t->root_parent_count; i++)
 	{
 		RootParent *r = &t->root_parents[i];
@@ -216,7 +223,7 @@ decode_hot(Trajectory *t)
 	if (hot_size / (11 + t->summary.class_width) < n)
 		bytes_corrupt("header");
 
-	block = alloc_array(n, 2 * sizeof(int64) + 4 * sizeof(int32));
+	block = alloc_array(t, n, 2 * sizeof(int64) + 4 * sizeof(int32));
 	t->start_ns = (int64 *) block;
 	t->end_ns = t->start_ns + n;
 	t->parent = (int32 *) (t->end_ns + n);
@@ -257,7 +264,7 @@ trajectory_open_cold(const Trajectory *t)
 	if (size > MaxAllocSize || size / MAX_COMPRESSION > stored)
 		bytes_corrupt("cold section");
 
-	raw = alloc_array(size, 1);
+	raw = alloc_scratch(size, 1);
 	switch (t->summary.codec)
 	{
 		case CODEC_PGLZ:
@@ -284,7 +291,7 @@ decode_strings(Trajectory *t, Cursor *c)
 	size_t		total = 0;
 
 	t->string_count = cursor_count(c, 1, "strings");
-	t->strings = alloc_array(t->string_count, sizeof(Bytes));
+	t->strings = alloc_array(t, t->string_count, sizeof(Bytes));
 	for (uint32 i = 0; i < t->string_count; i++)
 	{
 		t->strings[i].len = cursor_count(c, 1, "strings");
@@ -306,7 +313,7 @@ static void
 decode_keys(Trajectory *t, Cursor *c)
 {
 	t->key_count = cursor_count(c, 1, "keys");
-	t->keys = alloc_array(t->key_count, sizeof(Key));
+	t->keys = alloc_array(t, t->key_count, sizeof(Key));
 	for (uint32 i = 0; i < t->key_count; i++)
 	{
 		uint64		tag = cursor_varint(c, "keys");
@@ -318,7 +325,7 @@ decode_keys(Trajectory *t, Cursor *c)
 			case KEY_NAMED:
 				if (number >= t->string_count)
 					bytes_corrupt("keys");
-				t->keys[i] = (Key) {.name = t->strings[number],.known = -1};
+				t->keys[i] = key_make_named(t->strings[number]);
 				break;
 			case KEY_BUILT_IN:
 				if (number >= (uint64) known_key_count)
@@ -384,14 +391,14 @@ decode_payload(const Trajectory *t, Cursor *c, uint8 type, Value *v)
 }
 
 static AttrList
-decode_attributes(const Trajectory *t, Cursor *c)
+decode_attributes(Trajectory *t, Cursor *c)
 {
 	AttrList	list = {.n = cursor_count(c, 2, "attributes")};
 
 	if (list.n == 0)
 		return list;
-	list.keys = alloc_array(list.n, sizeof(uint32));
-	list.values = alloc_array(list.n, sizeof(Value));
+	list.keys = alloc_array(t, list.n, sizeof(uint32));
+	list.values = alloc_array(t, list.n, sizeof(Value));
 	for (uint32 i = 0; i < list.n; i++)
 	{
 		list.keys[i] = cursor_index(c, t->key_count, "attributes");
@@ -404,7 +411,7 @@ static void
 decode_resources(Trajectory *t, Cursor *c)
 {
 	t->resource_count = cursor_count(c, 3, "resources");
-	t->resources = alloc_array(t->resource_count, sizeof(Resource));
+	t->resources = alloc_array(t, t->resource_count, sizeof(Resource));
 	for (uint32 i = 0; i < t->resource_count; i++)
 	{
 		Resource   *r = &t->resources[i];
@@ -419,7 +426,7 @@ static void
 decode_scopes(Trajectory *t, Cursor *c)
 {
 	t->scope_count = cursor_count(c, 5, "scopes");
-	t->scopes = alloc_array(t->scope_count, sizeof(Scope));
+	t->scopes = alloc_array(t, t->scope_count, sizeof(Scope));
 	for (uint32 i = 0; i < t->scope_count; i++)
 	{
 		Scope	   *s = &t->scopes[i];
@@ -436,16 +443,16 @@ static void
 decode_shapes(Trajectory *t, Cursor *c)
 {
 	t->shape_count = cursor_count(c, 1, "shapes");
-	t->shapes = alloc_array(t->shape_count, sizeof(Shape));
+	t->shapes = alloc_array(t, t->shape_count, sizeof(Shape));
 	for (uint32 i = 0; i < t->shape_count; i++)
 	{
 		Shape	   *shape = &t->shapes[i];
 
 		shape->nkeys = cursor_count(c, 1, "shapes");
-		shape->keys = alloc_array(shape->nkeys, sizeof(uint32));
+		shape->keys = alloc_array(t, shape->nkeys, sizeof(uint32));
 		for (uint32 k = 0; k < shape->nkeys; k++)
 			shape->keys[k] = cursor_index(c, t->key_count, "shapes");
-		shape_prepare(shape, t->keys, alloc_array(shape->nkeys, sizeof(uint16)));
+		shape_prepare(shape, t->keys, alloc_array(t, shape->nkeys, SHAPE_ALIAS_SIZE));
 	}
 }
 
@@ -453,7 +460,7 @@ static void
 decode_class_table(Trajectory *t, Cursor *c)
 {
 	t->class_count = cursor_count(c, 8, "classes");
-	t->classes = alloc_array(t->class_count, sizeof(SpanClass));
+	t->classes = alloc_array(t, t->class_count, sizeof(SpanClass));
 	for (uint32 i = 0; i < t->class_count; i++)
 	{
 		SpanClass  *class = &t->classes[i];
@@ -477,25 +484,44 @@ decode_class_table(Trajectory *t, Cursor *c)
 	}
 }
 
-/* One attribute of all spans of a class. */
+/*
+ * One attribute of all spans of a class.  Strings and integers, which most
+ * columns hold, have loops of their own.
+ */
 static void
 decode_column(Trajectory *t, Cursor *c, const uint32 *spans, uint32 n, uint32 place)
 {
 	uint8		type = cursor_byte(c, "columns");
-	Value		v;
+	Value	   *values = t->values + place;
+	Value		v = {.type = type};
 
 	if (type & COLUMN_CONSTANT)
 	{
 		decode_payload(t, c, type & ~COLUMN_CONSTANT, &v);
 		for (uint32 i = 0; i < n; i++)
-			t->values[t->first_value[spans[i]] + place] = v;
+			values[t->first_value[spans[i]]] = v;
 	}
+	else if (type == VALUE_STRING)
+		for (uint32 i = 0; i < n; i++)
+		{
+			Bytes		s = decode_string(t, c, "columns");
+
+			v.len = s.len;
+			v.bytes = s.data;
+			values[t->first_value[spans[i]]] = v;
+		}
+	else if (type == VALUE_INT)
+		for (uint32 i = 0; i < n; i++)
+		{
+			v.integer = unzigzag(cursor_varint(c, "columns"));
+			values[t->first_value[spans[i]]] = v;
+		}
 	else
 		for (uint32 i = 0; i < n; i++)
 		{
 			uint8		own = type == COLUMN_MIXED ? cursor_byte(c, "columns") : type;
 
-			decode_payload(t, c, own, &t->values[t->first_value[spans[i]] + place]);
+			decode_payload(t, c, own, &values[t->first_value[spans[i]]]);
 		}
 }
 
@@ -508,7 +534,7 @@ decode_columns(Trajectory *t, Cursor *c)
 
 	for (uint32 i = 0; i < t->n; i++)
 		t->classes[t->span_class[i]].span_count++;
-	t->first_value = alloc_array(t->n + 1, sizeof(uint32));
+	t->first_value = alloc_array(t, t->n + 1, sizeof(uint32));
 	for (uint32 i = 0; i < t->n; i++)
 	{
 		t->first_value[i] = (uint32) values;
@@ -517,10 +543,10 @@ decode_columns(Trajectory *t, Cursor *c)
 			bytes_corrupt("columns");
 	}
 	t->first_value[t->n] = (uint32) values;
-	t->values = alloc_array(values, sizeof(Value));
+	t->values = alloc_array(t, values, sizeof(Value));
 
-	ends = alloc_array(t->class_count, sizeof(uint32));
-	spans = alloc_array(t->n, sizeof(uint32));
+	ends = alloc_scratch(t->class_count, sizeof(uint32));
+	spans = alloc_scratch(t->n, sizeof(uint32));
 	for (uint32 i = 0, sum = 0; i < t->class_count; i++)
 	{
 		ends[i] = sum;
@@ -549,7 +575,10 @@ extra_of(Trajectory *t, uint32 ordinal)
 	if (t->extras == NULL)
 		t->extras = palloc_extended(t->n * sizeof(SpanExtra *), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	if (t->extras[ordinal] == NULL)
-		t->extras[ordinal] = palloc0(sizeof(SpanExtra));
+	{
+		t->extras[ordinal] = arena_alloc(&t->arena, sizeof(SpanExtra));
+		memset(t->extras[ordinal], 0, sizeof(SpanExtra));
+	}
 	return t->extras[ordinal];
 }
 
@@ -581,7 +610,7 @@ decode_events(Trajectory *t, Cursor *c, uint32 ordinal)
 	SpanExtra  *extra = extra_of(t, ordinal);
 
 	extra->event_count = cursor_count(c, 4, "events");
-	extra->events = alloc_array(extra->event_count, sizeof(Event));
+	extra->events = alloc_array(t, extra->event_count, sizeof(Event));
 	for (uint32 i = 0; i < extra->event_count; i++)
 	{
 		Event	   *event = &extra->events[i];
@@ -602,7 +631,7 @@ decode_links(Trajectory *t, Cursor *c, uint32 ordinal)
 	SpanExtra  *extra = extra_of(t, ordinal);
 
 	extra->link_count = cursor_count(c, 28, "links");
-	extra->links = alloc_array(extra->link_count, sizeof(Link));
+	extra->links = alloc_array(t, extra->link_count, sizeof(Link));
 	for (uint32 i = 0; i < extra->link_count; i++)
 	{
 		Link	   *link = &extra->links[i];
@@ -696,6 +725,7 @@ trajectory_decode(const void *datum, size_t size, bool with_cold)
 	if (size < sizeof(TrajectoryHeader))
 		bytes_corrupt("header");
 	t->context = CurrentMemoryContext;
+	t->arena.context = CurrentMemoryContext;
 	t->datum = datum;
 	t->datum_size = size;
 	trajectory_read_summary(datum, &t->summary);

@@ -10,7 +10,6 @@
 #include "postgres.h"
 
 #include "access/detoast.h"
-#include "access/toast_internals.h"
 #include "common/int.h"
 #include "compat.h"
 #include "kernel/trajectory_sql.h"
@@ -100,7 +99,7 @@ trajectory_arg(FunctionCallInfo fcinfo, int arg, bool with_cold)
 		VARATT_EXTERNAL_GET_POINTER(toast, given);
 	if (!is_toasted || !is_cached_toast(cache, &toast))
 	{
-		struct varlena *datum = (struct varlena *) PG_DETOAST_DATUM(given);
+		struct varlena *datum = (struct varlena *) PG_DETOAST_DATUM(PointerGetDatum(given));
 
 		if (is_toasted || !is_cached_value(cache, datum))
 			fill_cache(cache, datum);

@@ -7,6 +7,7 @@
 
 #include "shim.h"
 
+#include "compat.h"
 #include "kernel/trajectory.h"
 
 typedef struct FuzzInput

@@ -281,12 +281,6 @@ SHIM_MESSAGE(errdetail)
 SHIM_MESSAGE(errdetail_internal)
 SHIM_MESSAGE(errhint)
 
-void
-ExceptionalCondition(const char *condition, const char *type, const char *file, int line)
-{
-	abort();
-}
-
 /* ---------------------------------------------------------------- rest --- */
 
 int

@@ -1,0 +1,95 @@
+-- Canonical columns: one name for what every convention names differently.
+SET search_path = llmtrace, public;
+
+SELECT column_name, count(*) > 0 AS has_keys FROM canonical_columns() GROUP BY 1 ORDER BY 1;
+SELECT key FROM canonical_columns() WHERE column_name = 'input_tokens' ORDER BY rank;
+SELECT count(*) - count(DISTINCT key) AS keys_of_two_columns FROM canonical_columns();
+
+-- One span of these attributes.
+CREATE FUNCTION pg_temp.span(attributes text) RETURNS trajectory LANGUAGE sql AS $$
+	SELECT ('{"trace_id": "1", "spans": [{"span_id": "1", "name": "execute_tool n", "start_ns": 1000000000, "end_ns": 9000000000,
+		"attributes": ' || attributes || '}]}')::trajectory
+$$;
+
+-- The same call in every convention.
+SELECT convention, kind, provider, model, input_tokens, output_tokens, cache_read_tokens, reasoning_tokens, reported_cost_usd
+FROM (VALUES
+	('OpenTelemetry', '{"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "m", "gen_ai.response.model": "m-1",
+		"gen_ai.usage.input_tokens": 183, "gen_ai.usage.output_tokens": 42, "gen_ai.usage.cache_read.input_tokens": 64, "gen_ai.usage.reasoning.output_tokens": 11}'),
+	('older', '{"gen_ai.operation.name": "text_completion", "gen_ai.system": "az.ai.openai", "gen_ai.request.model": "m-1", "gen_ai.usage.prompt_tokens": "183", "gen_ai.usage.completion_tokens": 42.0}'),
+	('OpenInference', '{"openinference.span.kind": "LLM", "llm.provider": "openai", "llm.model_name": "m-1", "llm.token_count.prompt": 183, "llm.token_count.completion": 42,
+		"llm.token_count.prompt_details.cache_read": 64, "llm.token_count.completion_details.reasoning": 11, "llm.cost.total": 0.00012345678901234567}'),
+	('Vercel', '{"ai.operationId": "ai.generateText.doGenerate", "operation.name": "ai.generateText.doGenerate f", "ai.model.provider": "openai.chat", "ai.model.id": "m", "ai.response.model": "m-1",
+		"ai.usage.inputTokens": 183, "ai.usage.outputTokens": 42, "ai.usage.cachedInputTokens": 64, "ai.response.providerMetadata": "{\"openai\":{\"reasoningTokens\":11}}"}'),
+	('OpenLLMetry', '{"llm.request.type": "chat", "gen_ai.system": "OpenAI", "gen_ai.response.model": "m-1", "gen_ai.usage.prompt_tokens": 183, "gen_ai.usage.completion_tokens": 42}'),
+	('Langfuse', '{"langfuse.observation.type": "generation", "langfuse.observation.model.name": "m-1",
+		"langfuse.observation.usage_details": "{\"input\":119,\"output\":31,\"total\":225,\"input_cached_tokens\":64,\"output_reasoning_tokens\":11}",
+		"langfuse.observation.cost_details": "{\"total\":0.5}"}'),
+	('Langfuse, inclusive', '{"langfuse.observation.type": "generation", "langfuse.observation.usage_details": "{\"input\":183,\"output\":42,\"total\":225,\"input_cached_tokens\":64}"}'),
+	('MLflow', '{"mlflow.spanType": "\"CHAT_MODEL\"", "mlflow.llm.model": "m-1", "mlflow.chat.tokenUsage": "{\"input_tokens\":183,\"output_tokens\":42}"}'),
+	('no JSON', '{"langfuse.observation.type": "generation", "langfuse.observation.usage_details": "{''input'': 119}", "llm.invocation_parameters": "None"}'),
+	('deep JSON', '{"langfuse.observation.type": "generation", "langfuse.observation.usage_details": "' || repeat('[', 20000) || '"}')) v(convention, attributes),
+	spans(pg_temp.span(attributes));
+
+-- Kinds.
+SELECT attributes, kind, tool_name FROM (VALUES
+	('{"gen_ai.operation.name": "execute_tool"}'), ('{"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "t"}'), ('{"gen_ai.tool.name": "t"}'),
+	('{"traceloop.span.kind": "tool", "traceloop.entity.name": "e"}'), ('{"traceloop.span.kind": "agent", "traceloop.entity.name": "e"}'),
+	('{"openinference.span.kind": "CHAIN"}'), ('{"openinference.span.kind": "RERANKER"}'), ('{"gen_ai.operation.name": "embeddings"}'),
+	('{"langfuse.observation.type": "span", "gen_ai.operation.name": "chat"}'), ('{"langfuse.observation.type": "generation", "ai.operationId": "ai.streamText"}'),
+	('{"gen_ai.operation.name": "search_memory"}'), ('{"gen_ai.operation.name": "my_own"}'), ('{"gen_ai.operation.name": "plan"}'),
+	('{"retrieval.documents.0.document.id": "1"}'), ('{"gen_ai.request.model": "m", "gen_ai.prompt.0.content": "p"}'),
+	('{"model_name": "m", "agent_name": "a", "final_result": "r"}'),
+	('{"gen_ai.operation.name": "chat", "gen_ai.tool.name": "asked for"}'), ('{}')) v(attributes), spans(pg_temp.span(attributes));
+
+-- Errors, where the status says nothing.
+SELECT attributes, is_error, error_type FROM (VALUES
+	('{}'), ('{"error.type": "timeout"}'), ('{"langfuse.observation.level": "ERROR"}'), ('{"langfuse.observation.level": "WARNING"}'),
+	('{"http.response.status_code": 503}'), ('{"http.status_code": "500"}'), ('{"http.response.status_code": 404}')) v(attributes), spans(pg_temp.span(attributes));
+SELECT is_error, error_type FROM spans('{"trace_id": "1", "spans": [{"span_id": "1", "name": "n", "start_ns": 1, "end_ns": 2,
+	"events": [{"time_ns": 1, "name": "exception", "attributes": {"exception.type": "Boom"}}]}]}');
+SELECT is_error FROM spans('{"trace_id": "1", "spans": [{"span_id": "1", "name": "n", "start_ns": 1, "end_ns": 2, "status": "ok",
+	"attributes": {"error.type": "handled"}}]}');
+
+-- Odd numbers are unknown, not wrong.
+SELECT attributes, usage_scope, input_tokens FROM (VALUES
+	('{"gen_ai.usage.input_tokens": -1}'), ('{"gen_ai.usage.input_tokens": 1.5}'), ('{"gen_ai.usage.input_tokens": "many"}'), ('{"gen_ai.usage.input_tokens": " 12 "}'),
+	('{"gen_ai.usage.input_tokens": true}'), ('{"gen_ai.usage.input_tokens": {"$double": "NaN"}}'), ('{"gen_ai.usage.input_tokens": "x", "llm.token_count.prompt": 7}'),
+	('{"gen_ai.usage.input_tokens": 9223372036854775807}')) v(attributes), spans(pg_temp.span(attributes));
+
+-- A key mapped by its owner.
+SELECT t, provider FROM (SELECT '{"trace_id": "1", "canonical": {"app.vendor": "provider"}, "spans": [{"span_id": "1", "name": "n", "start_ns": 1, "end_ns": 2,
+	"attributes": {"app.vendor": "Own", "gen_ai.provider.name": "openai"}}]}'::trajectory) x(t), spans(t);
+
+-- Derived values are kept, not derived again, and can be absent.
+SELECT t::text::trajectory = t AS survives, t FROM (VALUES
+	(pg_temp.span('{"langfuse.observation.usage_details": "{\"input\":1,\"output\":2}"}')),
+	('{"trace_id": "1", "spans": [{"span_id": "1", "name": "n", "start_ns": 1, "end_ns": 2, "derived": {"input_tokens": 5}}]}'),
+	('{"trace_id": "1", "spans": [{"span_id": "1", "name": "n", "start_ns": 1, "end_ns": 2, "derived": {},
+		"attributes": {"langfuse.observation.usage_details": "{\"input\":1}"}}]}')) v(t);
+
+-- Time to the first token, from an event or a time.
+SELECT t::text LIKE '%"derived": {"ttft_ms": 500.0}%' AS from_event FROM (SELECT '{"trace_id": "1", "spans": [{"span_id": "1", "name": "n", "start_ns": 1000000000,
+	"end_ns": 9000000000, "events": [{"time_ns": 1500000000, "name": "gen_ai.first_token"}]}]}'::trajectory) x(t);
+SELECT t::text LIKE '%"ttft_ms": 500.0%' AS from_time FROM (SELECT pg_temp.span('{"langfuse.observation.completion_start_time": "\"1970-01-01T00:00:01.5Z\""}')) x(t);
+
+-- Usage is counted once.
+SELECT ordinal, kind, usage_scope, input_tokens, reported_input_tokens FROM spans('{"trace_id": "1", "spans": [
+	{"span_id": "1", "name": "agent", "start_ns": 1, "end_ns": 9, "attributes": {"gen_ai.operation.name": "invoke_agent", "gen_ai.usage.input_tokens": 30}},
+	{"span_id": "2", "parent_span_id": "1", "name": "wrapper", "start_ns": 2, "end_ns": 5, "attributes": {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 10}},
+	{"span_id": "3", "parent_span_id": "2", "name": "call", "start_ns": 3, "end_ns": 4, "attributes": {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 10}},
+	{"span_id": "4", "parent_span_id": "1", "name": "sub-agent", "start_ns": 6, "end_ns": 8, "attributes": {"gen_ai.operation.name": "invoke_agent", "gen_ai.usage.input_tokens": 20}},
+	{"span_id": "5", "parent_span_id": "4", "name": "free", "start_ns": 7, "end_ns": 8, "attributes": {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 0}}]}');
+
+-- Attempts.
+SELECT l.* FROM logical_calls('{"trace_id": "1", "spans": [
+	{"span_id": "1", "name": "tool", "start_ns": 10, "end_ns": 20, "status": "error", "attributes": {"gen_ai.tool.name": "t", "gen_ai.tool.call.arguments": "a"}},
+	{"span_id": "2", "name": "tool", "start_ns": 30, "end_ns": 40, "attributes": {"gen_ai.tool.name": "t", "gen_ai.tool.call.arguments": "a"}},
+	{"span_id": "3", "name": "tool", "start_ns": 50, "end_ns": 60, "attributes": {"gen_ai.tool.name": "t", "gen_ai.tool.call.arguments": "a"}},
+	{"span_id": "4", "name": "tool", "start_ns": 55, "end_ns": 70, "attributes": {"gen_ai.tool.name": "t", "gen_ai.tool.call.arguments": "a"}},
+	{"span_id": "5", "name": "tool", "start_ns": 80, "end_ns": 90, "attributes": {"gen_ai.tool.name": "t", "gen_ai.tool.call.arguments": "b"}},
+	{"span_id": "6", "name": "silent", "start_ns": 80, "end_ns": 90, "attributes": {"gen_ai.tool.name": "u"}},
+	{"span_id": "7", "name": "silent", "start_ns": 80, "end_ns": 90, "attributes": {"gen_ai.tool.name": "u"}},
+	{"span_id": "8", "name": "numbered", "start_ns": 91, "end_ns": 92, "attributes": {"gen_ai.tool.name": "v", "http.request.resend_count": 0}},
+	{"span_id": "9", "name": "numbered", "start_ns": 93, "end_ns": 94, "attributes": {"gen_ai.tool.name": "v", "http.request.resend_count": 1}},
+	{"span_id": "a", "name": "inside", "start_ns": 95, "end_ns": 99, "attributes": {"gen_ai.tool.name": "w"}, "events": [{"time_ns": 96, "name": "retry"}, {"time_ns": 97, "name": "retry"}]}]}') l;
