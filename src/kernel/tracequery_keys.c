@@ -79,12 +79,16 @@ is_id_name(Bytes name)
 		ends_with(name, "ID") || ends_with(name, "uuid") || ends_with(name, "guid");
 }
 
-/* Sixteen and more hexadecimal digits and dashes: a UUID, a hash. */
+/* Is a string one of many: a UUID, a hash, a time, a JSON text? */
 static bool
-is_id_value(Bytes s)
+is_unlikely_value(Bytes s)
 {
+	if (s.len > 0 && (s.data[0] == '{' || s.data[0] == '['))
+		return true;
 	if (s.len < 16)
 		return false;
+	if (s.data[4] == '-' && s.data[7] == '-' && s.data[13] == ':')
+		return true;
 	for (uint32 i = 0; i < s.len; i++)
 		if (strchr("0123456789abcdefABCDEF-", s.data[i]) == NULL || s.data[i] == '\0')
 			return false;
@@ -118,7 +122,13 @@ known_column(Bytes name)
 static KeyPlan
 plan_key(Bytes name)
 {
-	switch (known_column(name))
+	int			known = known_key_find(name);
+
+	/* JSON and times, from which columns are derived */
+	if (known >= 0 && known_keys[known].rule != DERIVE_NOTHING &&
+		known_keys[known].rule != DERIVE_ENTITY_NAME)
+		return PLAN_NOTHING;
+	switch (known >= 0 ? known_keys[known].column : COLUMN_NONE)
 	{
 		case COLUMN_TOOL_CALL_ID:
 		case COLUMN_CONVERSATION_ID:
@@ -144,6 +154,18 @@ plan_key(Bytes name)
 		default:
 			return is_id_name(name) ? PLAN_NOTHING : PLAN_VALUE;
 	}
+}
+
+/*
+ * That a built-in key has a value is true of most traces and seldom asked; but
+ * for errors.
+ */
+static bool
+is_existence_kept(Bytes name)
+{
+	CanonicalColumn column = known_column(name);
+
+	return known_key_find(name) < 0 || column == COLUMN_ERROR_TYPE || column == COLUMN_ERROR_LEVEL;
 }
 
 /*
@@ -194,11 +216,11 @@ value_key(IndexClass class, KeyPlan plan, uint64 name_hash, const QueryValue *v,
 		case QUERY_STRING:
 			if (plan == PLAN_IDENTIFIER)
 			{
-				hash = hash_text(v->string, 1) & ((1 << ID_BITS) - 1);
-				*key = make_key(INDEX_IDENTIFIER, name_hash << ID_BITS | hash);
+				hash = hash_pair(name_hash, hash_text(v->string, 1));
+				*key = make_key(INDEX_IDENTIFIER, hash & ((1 << ID_BITS) - 1));
 				return true;
 			}
-			if (v->string.len > MAX_VALUE_LEN || is_id_value(v->string))
+			if (v->string.len > MAX_VALUE_LEN || is_unlikely_value(v->string))
 				return false;
 			hash = hash_text(v->string, 1);
 			break;
@@ -254,6 +276,7 @@ typedef struct AttributePlan
 	int8		known_measure;	/* of its name, which the user may have mapped to
 								 * another column, or -1 */
 	bool		is_hidden;		/* derived: no name to ask by */
+	bool		has_existence;
 	uint64		name_hash;
 	const char *last;			/* the string before this one */
 	uint32		last_len;
@@ -386,6 +409,7 @@ extract_begin(Extract *x, Trajectory *t)
 		plan->known_measure = key->is_derived ? -1 : column_measure(known_column(key->name));
 		plan->plan = plan_key(key->name);
 		plan->is_hidden = key->is_derived;
+		plan->has_existence = !key->is_derived && is_existence_kept(key->name);
 		plan->name_hash = hash_text(key->name, 0);
 	}
 	x->name_hashes = palloc(Max(t->class_count, 1) * sizeof(uint64));
@@ -417,11 +441,12 @@ extract_class(Extract *x, uint32 number)
 	if (t->scopes[class->scope].name.len > 0)
 		put_key(x, make_key(INDEX_SCOPE, hash_text(t->scopes[class->scope].name, 0)));
 	for (uint32 i = 0; i < shape->nkeys; i++)
-		if (!x->plans[shape->keys[i]].is_hidden)
+		if (x->plans[shape->keys[i]].has_existence)
 			put_key(x, make_key(INDEX_EXISTS, x->plans[shape->keys[i]].name_hash));
 	for (uint32 i = 0; i < resource->n; i++)
 	{
-		put_key(x, make_key(INDEX_EXISTS, x->plans[resource->keys[i]].name_hash));
+		if (x->plans[resource->keys[i]].has_existence)
+			put_key(x, make_key(INDEX_EXISTS, x->plans[resource->keys[i]].name_hash));
 		put_attribute(x, INDEX_ATTRIBUTE, resource->keys[i], &resource->values[i], class->kind);
 	}
 }
@@ -702,7 +727,8 @@ attribute_node(const QueryField *field, const QueryValue *literal)
 static IndexNode *
 exists_node(const QueryField *field)
 {
-	if (field->scope != SCOPE_ANY && field->scope != SCOPE_SPAN && field->scope != SCOPE_RESOURCE)
+	if ((field->scope != SCOPE_ANY && field->scope != SCOPE_SPAN && field->scope != SCOPE_RESOURCE) ||
+		!is_existence_kept(field->name))
 		return node_all(GUESS_UNKNOWN);
 	return node_key(make_key(INDEX_EXISTS, hash_text(field->name, 0)),
 					label_text("attribute", field->name));

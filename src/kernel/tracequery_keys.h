@@ -8,10 +8,10 @@
  *	attribute	an attribute of a span or a resource: name and value, or element
  *				of a list.  Whole numbers up to 1023 are themselves, others are
  *				one key for a quarter of an octave.
- *	identifier	the same for tool call, conversation and user ids, of whose
- *				values 14 bits are kept: a key of its own for each id would take
- *				ten times the room
- *	exists		an attribute of a span or a resource has a value: name
+ *	identifier	the same for tool call, conversation and user ids, but 14 bits:
+ *				a key of its own for each id would take ten times the room
+ *	exists		an attribute of a span or a resource is there: name, if it is
+ *				not one of the built-in ones, which most traces have
  *	many		an attribute has a list too long to be kept: name
  *	event		an attribute of an event: name and value
  *	event many	as many, of events
@@ -27,7 +27,8 @@
  *				kind: a quarter of an octave
  *
  * Not kept: strings of more than 128 bytes, names that are those of ids, values
- * that look like ids, message bodies, token counts and costs (but as ranges).
+ * that look like ids, times or JSON, message bodies, token counts and costs (but
+ * as ranges).
  * Such an attribute is found by its name, or not by the index.
  *
  * A query becomes a tree of keys with and and or that holds for every
