@@ -46,12 +46,24 @@ CREATE OPERATOR <> (
 COMMENT ON OPERATOR = (tracequery, tracequery) IS 'same query, as written in its canonical form?';
 COMMENT ON OPERATOR <> (tracequery, tracequery) IS 'different query, as written in its canonical form?';
 
--- Asking.
+-- Asking.  The planner is told how many traces will match, and what it costs.
+
+CREATE FUNCTION tracequery_sel(internal, oid, internal, integer) RETURNS double precision
+	AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION tracequery_support(internal) RETURNS internal
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION trajectory_typanalyze(internal) RETURNS boolean
+	AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION tracequery_sel(internal, oid, internal, integer) IS 'internal: selectivity of @@';
+COMMENT ON FUNCTION tracequery_support(internal) IS 'internal: selectivity, cost and index condition of matches';
+COMMENT ON FUNCTION trajectory_typanalyze(internal) IS 'internal: statistics of trajectories';
+
+ALTER TYPE trajectory SET (ANALYZE = trajectory_typanalyze);
 
 CREATE FUNCTION matches(t trajectory, q tracequery) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'tracequery_matches_trajectory' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE LEAKPROOF COST 200;
+	AS 'MODULE_PATHNAME', 'tracequery_matches_trajectory' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE LEAKPROOF COST 200 SUPPORT tracequery_support;
 CREATE FUNCTION matches(q tracequery, t trajectory) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'tracequery_matched_by_trajectory' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE LEAKPROOF COST 200;
+	AS 'MODULE_PATHNAME', 'tracequery_matched_by_trajectory' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE LEAKPROOF COST 200 SUPPORT tracequery_support;
 COMMENT ON FUNCTION matches(trajectory, tracequery) IS 'does the query find any span of the trace? The operator is @@.';
 COMMENT ON FUNCTION matches(tracequery, trajectory) IS 'does the query find any span of the trace? The operator is @@.';
 
@@ -75,11 +87,11 @@ COMMENT ON FUNCTION prune(trajectory, tracequery) IS
 
 CREATE OPERATOR @@ (
 	LEFTARG = trajectory, RIGHTARG = tracequery, FUNCTION = matches,
-	COMMUTATOR = @@, RESTRICT = contsel, JOIN = contjoinsel
+	COMMUTATOR = @@, RESTRICT = tracequery_sel, JOIN = contjoinsel
 );
 CREATE OPERATOR @@ (
 	LEFTARG = tracequery, RIGHTARG = trajectory, FUNCTION = matches,
-	COMMUTATOR = @@, RESTRICT = contsel, JOIN = contjoinsel
+	COMMUTATOR = @@, RESTRICT = tracequery_sel, JOIN = contjoinsel
 );
 COMMENT ON OPERATOR @@ (trajectory, tracequery) IS 'does the query find any span of the trace?';
 COMMENT ON OPERATOR @@ (tracequery, trajectory) IS 'does the query find any span of the trace?';

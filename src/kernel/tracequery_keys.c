@@ -12,6 +12,7 @@
 #include "common/hashfn.h"
 #include "kernel/tracequery_keys.h"
 #include "kernel/trajectory_text.h"
+#include "kernel/usage.h"
 #include "miscadmin.h"
 
 #define KEY_BITS 56
@@ -30,10 +31,11 @@
 #define STATE_FAILED_KIND 0x400
 
 /* Ranges end in one that has no upper limit. */
-static const uint8 measure_top[MEASURE_COUNT] = {180, 96, 96, 120, 180};
+static const uint8 measure_top[MEASURE_COUNT] = {180, 96, 96, 120, 180, 96, 96, 120};
 
 static const char *const measure_names[MEASURE_COUNT] = {
-	"duration", "inputTokens", "outputTokens", "costUsd", "traceDuration"
+	"duration", "reported input tokens", "reported output tokens", "reported cost", "traceDuration",
+	"inputTokens", "outputTokens", "costUsd"
 };
 
 /* How the values of an attribute are kept. */
@@ -72,11 +74,26 @@ ends_with(Bytes s, const char *suffix)
 	return s.len >= len && memcmp(s.data + s.len - len, suffix, len) == 0;
 }
 
+/* An id, but not of something of which there are few. */
 static bool
 is_id_name(Bytes name)
 {
-	return ends_with(name, ".id") || ends_with(name, "_id") || ends_with(name, "Id") ||
-		ends_with(name, "ID") || ends_with(name, "uuid") || ends_with(name, "guid");
+	static const char *const suffixes[] = {".id", "_id", "Id", "ID"};
+	static const char *const few[] = {
+		"tenant", "organization", "org", "team", "project", "workspace", "agent", "model", "workflow", "prompt"
+	};
+
+	for (size_t i = 0; i < lengthof(suffixes); i++)
+		if (ends_with(name, suffixes[i]))
+		{
+			Bytes		of = {name.data, name.len - strlen(suffixes[i])};
+
+			for (size_t k = 0; k < lengthof(few); k++)
+				if (ends_with(of, few[k]))
+					return false;
+			return true;
+		}
+	return ends_with(name, "uuid") || ends_with(name, "guid");
 }
 
 /* Is a string one of many: a UUID, a hash, a time, a JSON text? */
@@ -310,7 +327,7 @@ put_measure(Extract *x, Measure measure, uint8 kind, double v)
 	double	   *of_kind = &x->most[measure][kind];
 	double	   *of_all = &x->most[measure][KIND_COUNT];
 
-	if (measure == MEASURE_COST)
+	if (measure == MEASURE_COST || measure == MEASURE_OWN_COST)
 		v *= 1e6;
 	*of_kind = Max(*of_kind, v);
 	*of_all = Max(*of_all, v);
@@ -516,6 +533,45 @@ compare_keys(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* The largest usage that is a span's own, not its descendants' again. */
+static void
+extract_own_usage(Extract *x)
+{
+	Trajectory *t = x->t;
+	SpanUsage  *usage;
+	uint8	   *kinds;
+	uint8	   *scopes;
+
+	if (x->most[MEASURE_INPUT_TOKENS][KIND_COUNT] < 0 &&
+		x->most[MEASURE_OUTPUT_TOKENS][KIND_COUNT] < 0 && x->most[MEASURE_COST][KIND_COUNT] < 0)
+		return;
+	usage = palloc_extended(t->n * sizeof(SpanUsage), MCXT_ALLOC_HUGE);
+	kinds = palloc_extended(t->n, MCXT_ALLOC_HUGE);
+	scopes = palloc_extended(t->n, MCXT_ALLOC_HUGE);
+	for (uint32 i = 0; i < t->n; i++)
+	{
+		SpanColumns columns = trajectory_columns(t, i);
+
+		kinds[i] = trajectory_class(t, i)->kind;
+		usage[i] = columns_usage(&columns);
+	}
+	usage_scopes(t->n, t->parent, kinds, usage, scopes);
+	for (uint32 i = 0; i < t->n; i++)
+	{
+		SpanColumns columns = trajectory_columns(t, i);
+		double		cost;
+
+		if (scopes[i] == USAGE_ROLLUP)
+			continue;
+		if (usage[i].input_tokens >= 0)
+			put_measure(x, MEASURE_OWN_INPUT_TOKENS, KIND_OTHER, (double) usage[i].input_tokens);
+		if (usage[i].output_tokens >= 0)
+			put_measure(x, MEASURE_OWN_OUTPUT_TOKENS, KIND_OTHER, (double) usage[i].output_tokens);
+		if (column_double(&columns, COLUMN_COST_USD, &cost))
+			put_measure(x, MEASURE_OWN_COST, KIND_OTHER, cost);
+	}
+}
+
 /* The distinct keys of a trajectory, in order. */
 int64 *
 trajectory_index_keys(Trajectory *t, uint32 *count)
@@ -534,8 +590,9 @@ trajectory_index_keys(Trajectory *t, uint32 *count)
 	}
 	if (!(t->summary.flags & TRAJECTORY_OPEN_ROOT))
 		x.most[MEASURE_TRACE_DURATION][KIND_COUNT] = (double) t->summary.duration_ns;
+	extract_own_usage(&x);
 	for (int m = 0; m < MEASURE_COUNT; m++)
-		for (int k = 0; k <= KIND_COUNT; k++)
+		for (int k = m <= MEASURE_COST ? 0 : KIND_COUNT; k <= KIND_COUNT; k++)
 			if (x.most[m][k] >= 0)
 				put_key(&x, range_key(m, k == KIND_COUNT ? ANY_KIND : k,
 									  quarter_octave(x.most[m][k], measure_top[m])));
@@ -687,7 +744,9 @@ range_node(Measure measure, int kind, const QueryValue *literal)
 	int			from;
 	IndexNode  *node;
 
-	if (measure == MEASURE_COST)
+	if (measure == MEASURE_TRACE_DURATION)
+		kind = -1;
+	if (measure == MEASURE_COST || measure == MEASURE_OWN_COST)
 		least *= 1e6;
 	from = quarter_octave(least, top);
 	if (top - from + 1 > INDEX_MAX_RANGE_KEYS)
@@ -734,19 +793,20 @@ exists_node(const QueryField *field)
 					label_text("attribute", field->name));
 }
 
+/* A span's own usage is kept for all kinds together, what it reports by kind. */
 static int
-field_measure(const QueryField *field)
+field_measure(const QueryField *field, int kind)
 {
 	switch (field->intrinsic)
 	{
 		case INTRINSIC_DURATION:
 			return MEASURE_DURATION;
 		case INTRINSIC_INPUT_TOKENS:
-			return MEASURE_INPUT_TOKENS;
+			return kind < 0 ? MEASURE_OWN_INPUT_TOKENS : MEASURE_INPUT_TOKENS;
 		case INTRINSIC_OUTPUT_TOKENS:
-			return MEASURE_OUTPUT_TOKENS;
+			return kind < 0 ? MEASURE_OWN_OUTPUT_TOKENS : MEASURE_OUTPUT_TOKENS;
 		case INTRINSIC_COST_USD:
-			return MEASURE_COST;
+			return kind < 0 ? MEASURE_OWN_COST : MEASURE_COST;
 		case INTRINSIC_TRACE_DURATION:
 			return MEASURE_TRACE_DURATION;
 		default:
@@ -806,7 +866,7 @@ static IndexNode *
 equal_node(const QueryField *field, const QueryValue *literal, int kind)
 {
 	IndexNode  *node = NULL;
-	int			measure = field_measure(field);
+	int			measure = field_measure(field, kind);
 
 	if (field->scope == SCOPE_INTRINSIC)
 		node = intrinsic_equal_node(field, literal);
@@ -830,7 +890,7 @@ compare_node(const Tracequery *q, const QueryExpr *e, int kind)
 		return node_all(GUESS_UNKNOWN);
 	if (literal->type == QUERY_NIL)
 		return op == COMPARE_NE ? exists_node(field) : node_all(GUESS_UNKNOWN);
-	measure = field_measure(field);
+	measure = field_measure(field, kind);
 	if (op == COMPARE_EQ)
 		node = equal_node(field, literal, kind);
 	else if ((op == COMPARE_GT || op == COMPARE_GE) && measure >= 0 && is_number(literal))
@@ -851,6 +911,7 @@ and_node(const Tracequery *q, const QueryExpr *e)
 	Facts		facts = gather_facts(q, e);
 	Facts		seen = {.kind = -1};
 
+	and->is_same_span = true;
 	add_facts(and, &facts);
 	for (uint32 i = 0; i < e->arg_count; i++)
 		/* a second name contradicts the first, and is a key of its own */

@@ -64,7 +64,11 @@ typedef enum Measure
 	MEASURE_INPUT_TOKENS,
 	MEASURE_OUTPUT_TOKENS,
 	MEASURE_COST,
+	/* over all spans only */
 	MEASURE_TRACE_DURATION,
+	MEASURE_OWN_INPUT_TOKENS,
+	MEASURE_OWN_OUTPUT_TOKENS,
+	MEASURE_OWN_COST,
 	MEASURE_COUNT
 } Measure;
 
@@ -86,6 +90,7 @@ typedef enum IndexNodeType
 typedef struct IndexNode
 {
 	uint8		type;			/* IndexNodeType */
+	bool		is_same_span;	/* and: of conditions on one span */
 	int64		key;
 	int64		last;
 	uint32		number;			/* of the (first) key among all */
