@@ -754,6 +754,7 @@ range_node(Measure measure, int kind, const QueryValue *literal)
 	node = node_create(NODE_RANGE);
 	node->key = range_key(measure, kind < 0 ? ANY_KIND : kind, from);
 	node->last = range_key(measure, kind < 0 ? ANY_KIND : kind, top);
+	node->is_of_kind = kind >= 0;
 	node->guess = GUESS_RANGE;
 	node->label = psprintf("%s%s%s in %d ranges", measure_names[measure], kind < 0 ? "" : " of ",
 						   kind < 0 ? "" : operation_kind_name(kind), top - from + 1);
@@ -912,11 +913,15 @@ and_node(const Tracequery *q, const QueryExpr *e)
 	Facts		seen = {.kind = -1};
 
 	and->is_same_span = true;
-	add_facts(and, &facts);
 	for (uint32 i = 0; i < e->arg_count; i++)
 		/* a second name contradicts the first, and is a key of its own */
 		if (!take_fact(q, e->args[i], &seen))
 			node_add(and, expr_node(q, e->args[i], facts.kind));
+	/* a range over the spans of a kind says more than that there are some */
+	for (uint32 i = 0; i < and->arg_count && !facts.name && !facts.failed; i++)
+		if (and->args[i]->type == NODE_RANGE && and->args[i]->is_of_kind)
+			facts.kind = -1;
+	add_facts(and, &facts);
 	return and;
 }
 

@@ -91,6 +91,7 @@ typedef struct IndexNode
 {
 	uint8		type;			/* IndexNodeType */
 	bool		is_same_span;	/* and: of conditions on one span */
+	bool		is_of_kind;		/* range: over the spans of one kind */
 	int64		key;
 	int64		last;
 	uint32		number;			/* of the (first) key among all */
