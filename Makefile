@@ -20,7 +20,7 @@ C_SOURCES := $(sort $(patsubst $(TOP)/%,%,$(wildcard $(TOP)/src/*.c $(TOP)/src/k
 OBJS = $(filter-out %.pb-c.o,$(C_SOURCES:.c=.o)) src/kernel/otlp.pb-c.o
 
 # The pieces of the install script, types before those who use them.
-SQL_PIECES = trajectory canonical otlp tracequery trajectory_gin similarity
+SQL_PIECES = trajectory canonical otlp tracequery trajectory_gin similarity dist cat drift
 
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 
@@ -89,3 +89,5 @@ fuzz:
 	$(MAKE) -C $(TOP)/test/fuzz PG_CONFIG=$(PG_CONFIG)
 bench: bench/generate
 	LLMTRACE_GENERATE=$(CURDIR)/bench/generate $(TOP)/bench/run
+docs:
+	reference=$$($(TOP)/bin/reference) && printf '%s\n' "$$reference" >$(TOP)/docs/reference.md

@@ -68,6 +68,7 @@ SELECT trace_id(t), span_count(t), is_complete(t) FROM trajectories_from_otlp(
 	pg_temp.doc('{"traceId":"1","spanId":"1","name":"n","startTimeUnixNano":"5"},{"traceId":"2","spanId":"1","name":"n"}')
 	|| E'\n' || pg_temp.doc('{"traceId":"1","spanId":"1","name":"n","startTimeUnixNano":"5","endTimeUnixNano":"6"}')) t;
 SELECT count(*) FROM trajectories_from_otlp('{}');
+SELECT count(*) FROM trajectories_from_otlp(E' \n');
 SELECT count(*) FROM trajectories_from_otlp('{"resourceSpans":[]} {"resourceSpans":null}');
 
 -- One bad span is left out with its reason, the others are kept.
@@ -83,13 +84,20 @@ SELECT span_count(t) FROM trajectories_from_otlp(pg_temp.doc('{"traceId":"1","sp
 	|| repeat('{"arrayValue":{"values":[', 64) || repeat(']}}', 64) || '}]}')) t;
 SELECT length(span_attributes(t, 1) ->> 'k') FROM trajectories_from_otlp(pg_temp.with_value('{"stringValue":"' || repeat('x', 250000) || '"}')) t;
 
+-- A bad resource or scope costs its own spans.
+SELECT path_signature(t) FROM trajectories_from_otlp('{"resourceSpans": [
+	{"resource": {"attributes": [{"key": 1}]}, "scopeSpans": [{"spans": [{"traceId": "1", "spanId": "1", "name": "a"}]}]},
+	{"scopeSpans": [{"spans": [{"traceId": "1", "spanId": "2", "name": "b"}], "scope": {"name": 7}}, {"spans": [{"traceId": "1", "spanId": "3", "name": "c"}]}]}]}') t;
+SELECT t::text LIKE '%"repaired": 1%' AS repaired_in_resource FROM trajectories_from_otlp('{"resourceSpans": [
+	{"resource": {"attributes": [{"key": "k", "value": {"stringValue": "a\u0000b"}}]}, "scopeSpans": [{"spans": [{"traceId": "1", "spanId": "1", "name": "a"}]}]}]}') t;
+-- Serializers that write every member of a choice.
+SELECT span_attributes(t, 1) FROM trajectories_from_otlp(pg_temp.with_value('{"stringValue":"s","intValue":null,"boolValue":null}')) t;
+
 -- What is no OTLP is an error.
-SELECT trajectories_from_otlp('');
 SELECT trajectories_from_otlp('just text');
 SELECT trajectories_from_otlp('[1]');
 SELECT trajectories_from_otlp('{"hello": "world"}');
 SELECT trajectories_from_otlp('{"resourceSpans": 7}');
-SELECT trajectories_from_otlp('{"resourceSpans": [{"resource": {"attributes": [{"key": 1}]}}]}');
 SELECT trajectories_from_otlp('{"resourceSpans": [{"scopeSpans": [{"spans": [}]}]}');
 SELECT trajectories_from_otlp('{"resourceLogs": []}');
 SELECT trajectories_from_otlp('{"resourceMetrics": []}');
@@ -97,6 +105,8 @@ SELECT trajectories_from_otlp_protobuf('not protobuf');
 SELECT trajectories_from_otlp_protobuf('\x0a');
 -- a log record, where a span would be
 SELECT trajectories_from_otlp_protobuf('\x0a0d120b1209090000000000000000');
+-- a gauge, which unpacks as a span without ids
+SELECT trajectories_from_otlp_protobuf('\x0a0b120912070a0361626312002a00');
 SELECT count(*) FROM trajectories_from_otlp_protobuf('');
 SELECT span_count(t), s.name, span_attributes(t, 1) FROM trajectories_from_otlp_protobuf(
 	'\x0a81020a0012fc010a0012f7010a1000000000000000000000000000000003120800000000000000012a01673900ca9a3b0000000041001a7118020000004a290a196c616e67667573652e6f62736572766174696f6e2e74797065120c0a0a67656e65726174696f6e4a5a0a226c616e67667573652e6f62736572766174696f6e2e75736167655f64657461696c7312340a327b22696e707574223a3131392c226f7574707574223a33312c22696e7075745f6361636865645f746f6b656e73223a36347d4a1c0a1574726163656c6f6f702e656e746974792e6e616d6512030a017a5a1d09002f685900000000121267656e5f61692e66697273745f746f6b656e7a00') t, spans(t) s;

@@ -92,6 +92,7 @@ SELECT c.* FROM sample, logical_calls(t) AS c WHERE name = 'agent';
 SELECT show(t) FROM sample WHERE name = 'agent';
 SELECT show(t) FROM sample WHERE name = 'odd';
 SELECT name, path_signature(t), failure_signature(t) FROM sample ORDER BY name;
+SELECT path_signature('{"trace_id": "1", "spans": [{"span_id": "1", "name": "s x3", "start_ns": 1, "end_ns": 2}, {"span_id": "2", "name": "a > b\nc", "start_ns": 1, "end_ns": 2}]}');
 SELECT span_attributes(t, 1) FROM sample WHERE name = 'values';
 SELECT span_events(t, 1), span_links(t, 1) FROM sample WHERE name = 'full';
 SELECT span_events(t, 1), span_links(t, 1), span_attributes(t, 2) FROM sample WHERE name = 'agent';
@@ -118,12 +119,21 @@ SELECT merge_agg(t) FROM version WHERE false;
 SELECT merge_agg(t) = (SELECT t FROM version WHERE v = 2) AS null_is_left_out FROM (VALUES (NULL::trajectory)) n(t)
 	FULL JOIN (SELECT t FROM version WHERE v = 2) x USING (t);
 
+-- A mapping is not forgotten with the span that brought it.
+CREATE TEMP TABLE mapping (v text, t trajectory);
+INSERT INTO mapping VALUES
+('a', '{"trace_id": "1", "canonical": {"m": "error_type"}, "spans": [{"span_id": "1", "name": "n", "start_ns": 1, "end_ns": null, "attributes": {"m": "a"}}]}'),
+('b', '{"trace_id": "1", "spans": [{"span_id": "1", "name": "n", "start_ns": 1, "end_ns": 2}]}'),
+('c', '{"trace_id": "1", "spans": [{"span_id": "2", "name": "n", "start_ns": 1, "end_ns": 2, "attributes": {"m": "x"}}]}');
+SELECT (a.t || b.t) || c.t = a.t || (b.t || c.t) AS associates, error_count((a.t || b.t) || c.t), a.t || b.t AS a_and_b
+FROM mapping a, mapping b, mapping c WHERE a.v = 'a' AND b.v = 'b' AND c.v = 'c';
+
 -- From a table of spans.
 CREATE TEMP TABLE my_span (trace uuid, id text, parent text, name text, at timestamptz, till timestamptz, kind text, status text, attrs jsonb);
 INSERT INTO my_span VALUES
 ('11111111-1111-1111-1111-111111111111', '1', NULL, 'root', '2026-01-01 00:00:00.000001+00', '2026-01-01 00:00:02+00', 'server', 'ok', '{"n": 1, "f": 1.5, "w": 2.0, "o": {"a": [1, null, "x"]}, "b": true, "z": null}'),
 ('11111111-1111-1111-1111-111111111111', '2', '1', 'child', '2026-01-01 00:00:01+00', NULL, NULL, NULL, NULL),
-('22222222-2222-2222-2222-222222222222', '3', '', 'other', '2026-01-01 00:00:01+00', '2026-01-01 00:00:00+00', 'CLIENT', 'ERROR', '{}');
+('22222222-2222-2222-2222-222222222222', '3', '', 'other', '2026-01-01 00:00:01+00', '2026-01-01 00:00:00+00', 'SPAN_KIND_CLIENT', 'STATUS_CODE_ERROR', '{}');
 SELECT trajectory_agg(trace, id, parent, name, at, till, kind, status, attrs) FROM my_span GROUP BY trace ORDER BY trace;
 SELECT trajectory_agg('11111111-1111-1111-1111-111111111111'::uuid, '1', NULL, 'n', 1700000000123456789, 1700000000123456999, NULL, NULL, NULL);
 SELECT id, span_count(trajectory_agg(trace, id, parent, name, at, till, kind, status, attrs) OVER (PARTITION BY trace ORDER BY id)) FROM my_span;

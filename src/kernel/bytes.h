@@ -48,6 +48,29 @@ bytes_equal_cstring(Bytes a, const char *s)
 	return strlen(s) == a.len && memcmp(a.data, s, a.len) == 0;
 }
 
+static inline bool
+bytes_are_zero(const uint8 *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (bytes[i] != 0)
+			return false;
+	return true;
+}
+
+/* The value of a hexadecimal digit; more than 15 for any other byte. */
+static inline uint8
+hex_digit(char c)
+{
+	static const uint8 digits[256] = {
+		['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5, ['5'] = 6, ['6'] = 7,
+		['7'] = 8, ['8'] = 9, ['9'] = 10,
+		['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+		['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16
+	};
+
+	return digits[(unsigned char) c] - 1;
+}
+
 static inline uint64
 zigzag(int64 v)
 {

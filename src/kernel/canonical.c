@@ -160,24 +160,26 @@ key_make_derived(CanonicalColumn column)
 	};
 }
 
-/*
- * Fill in what a shape's keys mean.  room has SHAPE_ALIAS_SIZE bytes a key.
- */
+#define ST_SORT sort_aliases
+#define ST_ELEMENT_TYPE uint32
+#define ST_COMPARE(a, b) ((*(a) > *(b)) - (*(a) < *(b)))
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
+
+/* Fill in what a shape's keys mean.  room has an entry a key. */
 void
-shape_prepare(Shape *shape, const Key *keys, void *room)
+shape_prepare(Shape *shape, const Key *keys, uint32 *room)
 {
 	uint32		n = 0;
 
-	shape->alias_position = room;
-	shape->alias_column = (uint8 *) (shape->alias_position + shape->nkeys);
+	shape->aliases = room;
 	shape->columns = 0;
 	shape->has_rules = false;
 	shape->has_derived = false;
-
-	for (uint32 i = 0; i < Min(shape->nkeys, PG_UINT16_MAX); i++)
+	for (uint32 i = 0; i < Min(shape->nkeys, 0x10000); i++)
 	{
 		const Key  *key = &keys[shape->keys[i]];
-		uint32		at;
 
 		if (key->known >= 0 && known_keys[key->known].rule != DERIVE_NOTHING)
 			shape->has_rules = true;
@@ -185,24 +187,11 @@ shape_prepare(Shape *shape, const Key *keys, void *room)
 			shape->has_derived = true;
 		if (key->column == COLUMN_NONE)
 			continue;
-
-		/* insert by column and rank; few keys are aliases */
-		for (at = n; at > 0; at--)
-		{
-			const Key  *other = &keys[shape->keys[shape->alias_position[at - 1]]];
-
-			if (other->column < key->column ||
-				(other->column == key->column && other->rank <= key->rank))
-				break;
-			shape->alias_position[at] = shape->alias_position[at - 1];
-			shape->alias_column[at] = shape->alias_column[at - 1];
-		}
-		shape->alias_position[at] = i;
-		shape->alias_column[at] = key->column;
+		shape->aliases[n++] = (uint32) key->column << 24 | (uint32) key->rank << 16 | i;
 		shape->columns |= UINT64_C(1) << key->column;
-		n++;
 	}
 	shape->alias_count = n;
+	sort_aliases(shape->aliases, n);
 }
 
 /* Copy a short text, trimmed and lower-cased, as a C string. */
@@ -306,9 +295,9 @@ first_text(const Value *array, Bytes *text)
 const Value *
 column_value(const SpanColumns *s, CanonicalColumn column)
 {
-	for (int i = shape_first_alias(s->shape, column); shape_is_alias(s->shape, i, column); i++)
+	for (uint32 i = shape_first_alias(s->shape, column); shape_is_alias(s->shape, i, column); i++)
 	{
-		const Value *v = &s->values[s->shape->alias_position[i]];
+		const Value *v = span_value(s, shape_alias_place(s->shape, i));
 
 		if (v->type != VALUE_EMPTY && !(v->type == VALUE_STRING && v->len == 0))
 			return v;
@@ -320,9 +309,9 @@ column_value(const SpanColumns *s, CanonicalColumn column)
 bool
 column_text(const SpanColumns *s, CanonicalColumn column, Bytes *text)
 {
-	for (int i = shape_first_alias(s->shape, column); shape_is_alias(s->shape, i, column); i++)
+	for (uint32 i = shape_first_alias(s->shape, column); shape_is_alias(s->shape, i, column); i++)
 	{
-		const Value *v = &s->values[s->shape->alias_position[i]];
+		const Value *v = span_value(s, shape_alias_place(s->shape, i));
 
 		if (v->type == VALUE_STRING && v->len > 0)
 		{
@@ -336,7 +325,7 @@ column_text(const SpanColumns *s, CanonicalColumn column, Bytes *text)
 }
 
 static AliasUnit
-alias_unit(const SpanColumns *s, int position)
+alias_unit(const SpanColumns *s, uint32 position)
 {
 	const Key  *key = &s->keys[s->shape->keys[position]];
 
@@ -347,11 +336,11 @@ alias_unit(const SpanColumns *s, int position)
 bool
 column_int(const SpanColumns *s, CanonicalColumn column, int64 *number)
 {
-	for (int i = shape_first_alias(s->shape, column); shape_is_alias(s->shape, i, column); i++)
+	for (uint32 i = shape_first_alias(s->shape, column); shape_is_alias(s->shape, i, column); i++)
 	{
-		int			position = s->shape->alias_position[i];
+		uint32		position = shape_alias_place(s->shape, i);
 
-		if (value_read_int(&s->values[position], number) && *number >= 0)
+		if (value_read_int(span_value(s, position), number) && *number >= 0)
 		{
 			if (alias_unit(s, position) == UNIT_ZERO_BASED && *number < PG_INT64_MAX)
 				(*number)++;
@@ -365,11 +354,11 @@ column_int(const SpanColumns *s, CanonicalColumn column, int64 *number)
 bool
 column_double(const SpanColumns *s, CanonicalColumn column, double *number)
 {
-	for (int i = shape_first_alias(s->shape, column); shape_is_alias(s->shape, i, column); i++)
+	for (uint32 i = shape_first_alias(s->shape, column); shape_is_alias(s->shape, i, column); i++)
 	{
-		int			position = s->shape->alias_position[i];
+		uint32		position = shape_alias_place(s->shape, i);
 
-		if (value_read_double(&s->values[position], number) && *number >= 0)
+		if (value_read_double(span_value(s, position), number) && *number >= 0)
 		{
 			if (alias_unit(s, position) == UNIT_SECONDS)
 				*number *= 1000;
@@ -494,9 +483,9 @@ kind_from_word(Bytes text)
 static int
 kind_from_column(const SpanColumns *s, CanonicalColumn column)
 {
-	for (int i = shape_first_alias(s->shape, column); shape_is_alias(s->shape, i, column); i++)
+	for (uint32 i = shape_first_alias(s->shape, column); shape_is_alias(s->shape, i, column); i++)
 	{
-		const Value *v = &s->values[s->shape->alias_position[i]];
+		const Value *v = span_value(s, shape_alias_place(s->shape, i));
 		int			kind = v->type == VALUE_STRING ? kind_from_word(value_bytes(v)) : -1;
 
 		if (kind >= 0)

@@ -150,25 +150,45 @@ typedef struct Shape
 	uint32		nkeys;
 	uint32	   *keys;			/* indexes of keys, sorted by name */
 	uint64		columns;		/* bit c: some key is an alias of column c */
-	uint16		alias_count;
-	uint16	   *alias_position; /* in the span's attributes */
-	uint8	   *alias_column;
+	uint32	   *aliases;		/* column << 24 | rank << 16 | place in the
+								 * span's attributes, ascending */
+	uint32		alias_count;
 	bool		has_rules;		/* some key needs deriving from */
 	bool		has_derived;
 } Shape;
 
 StaticAssertDecl(COLUMN_COUNT <= 64, "columns must fit into a bit map");
 
-/* Room that shape_prepare needs for a shape of so many keys. */
-#define SHAPE_ALIAS_SIZE (sizeof(uint16) + sizeof(uint8))
+/*
+ * One attribute of all spans of a class: a value for each, or one for all.
+ */
+typedef struct ValueColumn
+{
+	Value	   *values;
+	uint32		mask;			/* 0 if there is one for all, else all bits */
+} ValueColumn;
 
-/* What the columns of one span are read from. */
+/*
+ * What the columns of one span are read from: its own list of values, or, in a
+ * decoded trajectory, its place in those of its class.
+ */
 typedef struct SpanColumns
 {
 	const Shape *shape;
 	const Key  *keys;
-	const Value *values;		/* as many as the shape has keys */
+	const Value *values;		/* as many as the shape has keys; or NULL, and … */
+	const ValueColumn *columns;
+	uint32		index;			/* … the span's place in them */
 } SpanColumns;
+
+/* The value at a place of the shape. */
+static inline const Value *
+span_value(const SpanColumns *s, uint32 place)
+{
+	if (s->values)
+		return &s->values[place];
+	return &s->columns[place].values[s->index & s->columns[place].mask];
+}
 
 /* Is any key an alias of the column?  Most shapes lack most columns. */
 static inline bool
@@ -184,23 +204,30 @@ column_is_borne(const SpanColumns *s, CanonicalColumn column)
 }
 
 /* The first alias of a column, if there is one. */
-static inline int
+static inline uint32
 shape_first_alias(const Shape *shape, CanonicalColumn column)
 {
-	int			i = 0;
+	uint32		i = 0;
 
 	if (!shape_bears(shape, column))
 		return shape->alias_count;
-	while (shape->alias_column[i] != column)
+	while (shape->aliases[i] >> 24 != column)
 		i++;
 	return i;
 }
 
 /* Is this an alias of the column still? */
 static inline bool
-shape_is_alias(const Shape *shape, int i, CanonicalColumn column)
+shape_is_alias(const Shape *shape, uint32 i, CanonicalColumn column)
 {
-	return i < shape->alias_count && shape->alias_column[i] == column;
+	return i < shape->alias_count && shape->aliases[i] >> 24 == column;
+}
+
+/* Where among the span's attributes an alias stands. */
+static inline uint32
+shape_alias_place(const Shape *shape, uint32 i)
+{
+	return shape->aliases[i] & 0xffff;
 }
 
 extern Key	key_make(Bytes name);
@@ -208,7 +235,7 @@ extern Key	key_make_known(int number);
 extern Key	key_make_named(Bytes name);
 extern Key	key_make_derived(CanonicalColumn column);
 extern void key_map(Key *key, CanonicalColumn column);
-extern void shape_prepare(Shape *shape, const Key *keys, void *room);
+extern void shape_prepare(Shape *shape, const Key *keys, uint32 *room);
 extern const Value *column_value(const SpanColumns *s, CanonicalColumn column);
 extern bool column_text(const SpanColumns *s, CanonicalColumn column, Bytes *text);
 extern bool column_int(const SpanColumns *s, CanonicalColumn column, int64 *number);

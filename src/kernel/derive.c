@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "kernel/derive.h"
 #include "kernel/json_reader.h"
 #include "kernel/repair.h"
@@ -40,7 +42,8 @@ typedef struct JsonFacts
 static const Value *
 fact(const JsonFacts *facts, const char *name)
 {
-	for (int i = 0; i < facts->count; i++)
+	/* of duplicates the last wins, as everywhere */
+	for (int i = facts->count; i-- > 0;)
 		if (bytes_equal_cstring(facts->facts[i].name, name))
 			return &facts->facts[i].value;
 	return NULL;
@@ -145,9 +148,12 @@ sum_buckets(const JsonFacts *facts, const char *prefix, int64 *sum)
 	*sum = 0;
 	for (int i = 0; i < facts->count; i++)
 	{
+		bool		is_last = true;
 		int64		number;
 
-		if (!starts_with(facts->facts[i].name, prefix) ||
+		for (int later = i + 1; later < facts->count && is_last; later++)
+			is_last = !bytes_equal(facts->facts[i].name, facts->facts[later].name);
+		if (!is_last || !starts_with(facts->facts[i].name, prefix) ||
 			!value_read_int(&facts->facts[i].value, &number) || number < 0)
 			continue;
 		*sum = *sum > PG_INT64_MAX - number ? PG_INT64_MAX : *sum + number;
@@ -330,7 +336,7 @@ parse_iso_time(Bytes text, int64 *time_ns)
 	int			day;
 	int			hour;
 	int			minute;
-	int			used;
+	int			used = -1;		/* stays so if the Z is not there */
 	double		second;
 
 	if (text.len > 2 && text.data[0] == '"' && text.data[text.len - 1] == '"')
@@ -346,7 +352,7 @@ parse_iso_time(Bytes text, int64 *time_ns)
 		hour < 0 || hour > 23 || minute < 0 || minute > 59 || !(second >= 0 && second < 61))
 		return false;
 	*time_ns = ((days_from_civil(year, month, day) * 24 + hour) * 60 + minute) *
-		INT64CONST(60000000000) + (int64) (second * 1e9);
+		INT64CONST(60000000000) + (int64) rint(second * 1e9);
 	return true;
 }
 

@@ -7,8 +7,8 @@
  */
 #include "postgres.h"
 
-#include "common/hashfn.h"
 #include "kernel/dictionary.h"
+#include "kernel/hashing.h"
 #include "port/pg_bitutils.h"
 #include "utils/memutils.h"
 
@@ -61,7 +61,7 @@ grow_slots(Dictionary *d)
 uint32
 dictionary_number(Dictionary *d, Bytes item, bool *is_new)
 {
-	uint32		hash = hash_bytes((const unsigned char *) item.data, item.len);
+	uint32		hash = hash_text(item);
 	uint32		h = hash & d->mask;
 
 	for (; d->slots[h] != 0; h = (h + 1) & d->mask)

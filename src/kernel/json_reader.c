@@ -52,14 +52,8 @@ json_fail_detail(JsonReader *r, const char *detail)
 void
 json_fail(JsonReader *r, const char *expected)
 {
-	int			len = 0;
+	int			len = r->token == JSON_TOKEN_END ? 0 : utf8_clip(json_peek_text(r), MAX_SHOWN);
 
-	if (r->token != JSON_TOKEN_END)
-	{
-		len = r->lex->token_terminator - r->lex->token_start;
-		if (len > MAX_SHOWN)
-			len = pg_encoding_mbcliplen(PG_UTF8, r->lex->token_start, len, MAX_SHOWN);
-	}
 	json_fail_detail(r, r->token == JSON_TOKEN_END ?
 					 psprintf("expected %s, found the end.", expected) :
 					 psprintf("expected %s, found %.*s.", expected, len, r->lex->token_start));

@@ -6,9 +6,9 @@
  * malformed part be skipped.  Strings without escapes are not copied.
  *
  *		json_reader_init(&r, …);
- *		if (json_begin_object(&r))
- *			while (json_next_member(&r, &name))
- *				… read or json_skip(&r) the value …
+ *		json_begin_object(&r);
+ *		while (json_next_member(&r, &name))
+ *			… read or json_skip(&r) the value …
  *
  * A syntax error raises invalid_text_representation with its place.
  */

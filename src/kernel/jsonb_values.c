@@ -2,8 +2,8 @@
  * jsonb_values.c
  *		Attributes from jsonb, and as jsonb.
  *
- * From jsonb: a whole number that fits is an int, any other number a double,
- * null the empty value.  As jsonb: what JSON lacks becomes text (bytes as
+ * From jsonb: a whole number that fits is an int, any other number a double, or
+ * text where it is too large for that; null is the empty value.  As jsonb: what JSON lacks becomes text (bytes as
  * base64, NaN and infinities by name), a reference to a body kept elsewhere
  * {"$ref": "hash:size"}.
  */
@@ -27,24 +27,22 @@ copy_string(SpanSet *set, const JsonbValue *v)
 }
 
 static Value
-value_from_numeric(Numeric numeric)
+value_from_numeric(SpanSet *set, Numeric numeric)
 {
 	char	   *text = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(numeric)));
 	Bytes		digits = {text, strlen(text)};
+	const char *point = strchr(text, '.');
 	int64		i;
 	double		d;
 
+	/* 3.00 is as whole as 3 */
+	if (point && strspn(point + 1, "0") == strlen(point + 1))
+		digits.len = point - text;
 	if (number_read_int(digits, &i))
 		return value_int(i);
-	if (!number_read_double(digits, &d) || isinf(d))
-		ereport(ERROR,
-				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("number in attributes is out of range for double precision"),
-				 errdetail("The number is %s.", text)));
-	/* 3.00 is as whole as 3 */
-	if (d == rint(d) && fabs(d) < 9007199254740992.0)
-		return value_int((int64) d);
-	return value_double(d);
+	if (number_read_double(digits, &d) && !isinf(d))
+		return value_double(d);
+	return value_string(arena_copy(&set->arena, text, strlen(text)));
 }
 
 static Value
@@ -57,7 +55,7 @@ value_from_scalar(SpanSet *set, const JsonbValue *v)
 		case jbvBool:
 			return value_bool(v->val.boolean);
 		case jbvNumeric:
-			return value_from_numeric(v->val.numeric);
+			return value_from_numeric(set, v->val.numeric);
 		default:
 			return (Value) {.type = VALUE_EMPTY};
 	}
@@ -249,21 +247,21 @@ push_value(JsonbParseState **state, JsonbIteratorToken token, const Value *v)
 
 /* Attributes, without the derived ones, as an object. */
 Jsonb *
-attributes_jsonb(const Key *keys, uint32 n, const uint32 *indexes, const Value *values)
+attributes_jsonb(const Key *keys, const AttrList *list)
 {
 	JsonbParseState *state = NULL;
 	JsonbValue *result;
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	for (uint32 i = 0; i < n; i++)
+	for (uint32 i = 0; i < list->n; i++)
 	{
 		JsonbValue	name;
 
-		if (keys[indexes[i]].is_derived)
+		if (keys[list->keys[i]].is_derived)
 			continue;
-		jsonb_string(&name, keys[indexes[i]].name);
+		jsonb_string(&name, keys[list->keys[i]].name);
 		pushJsonbValue(&state, WJB_KEY, &name);
-		push_value(&state, WJB_VALUE, &values[i]);
+		push_value(&state, WJB_VALUE, &list->values[i]);
 	}
 	result = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
 	return JsonbValueToJsonb(result);

@@ -9,7 +9,6 @@
 #include "utils/jsonb.h"
 
 extern AttrList jsonb_attributes(SpanSet *set, Jsonb *jsonb);
-extern Jsonb *attributes_jsonb(const Key *keys, uint32 n, const uint32 *indexes,
-							   const Value *values);
+extern Jsonb *attributes_jsonb(const Key *keys, const AttrList *list);
 
 #endif							/* LLMTRACE_JSONB_VALUES_H */

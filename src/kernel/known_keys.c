@@ -4,7 +4,9 @@
  *
  * A trajectory refers to a built-in key by its number, the index in this
  * table, so keys are only ever appended, and a key's name never changes.  The
- * keys without a column are here for the bytes they save.
+ * table belongs to the format's version: a released one is not appended to
+ * without a new version, or equal content would have two spellings.  The keys
+ * without a column are here for the bytes they save.
  *
  * Sources: OpenTelemetry semantic conventions for generative AI and their
  * older names, OpenInference, OpenLLMetry, the Vercel AI SDK, Langfuse,

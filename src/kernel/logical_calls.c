@@ -13,8 +13,9 @@
  */
 #include "postgres.h"
 
-#include "common/hashfn.h"
+#include "kernel/hashing.h"
 #include "kernel/logical_calls.h"
+#include "miscadmin.h"
 #include "port/pg_bitutils.h"
 
 const char *const attempt_source_names[] = {"none", "attribute", "event", "inferred"};
@@ -52,12 +53,12 @@ static uint32
 call_hash(const Trajectory *t, uint32 ordinal, const Value *arguments)
 {
 	const SpanClass *class = trajectory_class(t, ordinal);
-	uint32		h = hash_bytes((const unsigned char *) class->name.data, class->name.len);
+	uint32		h = hash_text(class->name);
 
 	h = hash_combine(h, murmurhash32((uint32) t->parent[ordinal]));
 	h = hash_combine(h, class->kind);
-	if (arguments && value_is_bytes(arguments->type))
-		h = hash_combine(h, hash_bytes((const unsigned char *) arguments->bytes, arguments->len));
+	if (arguments)
+		h = hash_combine(h, value_hash(arguments));
 	return h;
 }
 
@@ -141,6 +142,7 @@ logical_calls(const Trajectory *t)
 		uint32		hash;
 		uint32		h;
 
+		CHECK_FOR_INTERRUPTS();
 		call->call = NOT_A_CALL;
 		if (!kind_is_call(trajectory_class(t, i)->kind))
 			continue;

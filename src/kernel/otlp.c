@@ -6,29 +6,6 @@
 
 #include "kernel/otlp.h"
 
-bool
-bytes_are_zero(const uint8 *bytes, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (bytes[i] != 0)
-			return false;
-	return true;
-}
-
-/* The value of a hexadecimal digit; 0xff for any other byte. */
-static inline uint8
-hex_digit(char c)
-{
-	static const uint8 digits[256] = {
-		['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5, ['5'] = 6, ['6'] = 7,
-		['7'] = 8, ['8'] = 9, ['9'] = 10,
-		['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
-		['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16
-	};
-
-	return digits[(unsigned char) c] - 1;
-}
-
 /* Read hex digits, fewer than there is room for too, as the last bytes. */
 bool
 hex_read(Bytes text, uint8 *out, size_t size)
@@ -74,14 +51,21 @@ span_id_from_bytes(const uint8 *bytes)
 	return id;
 }
 
+/* The 16 digits of a span id, not terminated. */
+void
+span_id_hex(uint64 span_id, char *digits)
+{
+	for (int i = SPAN_ID_DIGITS - 1; i >= 0; i--, span_id >>= 4)
+		digits[i] = "0123456789abcdef"[span_id & 15];
+}
+
 void
 span_id_put_hex(StringInfo buf, uint64 span_id)
 {
-	uint8		bytes[8];
+	char		digits[SPAN_ID_DIGITS];
 
-	for (int i = 0; i < 8; i++)
-		bytes[i] = span_id >> (56 - 8 * i);
-	hex_put(buf, bytes, 8);
+	span_id_hex(span_id, digits);
+	appendBinaryStringInfo(buf, digits, sizeof(digits));
 }
 
 /*
@@ -91,11 +75,10 @@ span_id_put_hex(StringInfo buf, uint64 span_id)
 void
 otlp_set_times(Span *span, uint64 start_ns, uint64 end_ns, const char **reject)
 {
-	if (start_ns > (uint64) PG_INT64_MAX)
+	if (start_ns > (uint64) PG_INT64_MAX && *reject == NULL)
 		*reject = "start time is later than the year 2262";
 	span->start_ns = (int64) start_ns;
-	span->end_ns = end_ns == 0 || end_ns < start_ns || end_ns > (uint64) PG_INT64_MAX ?
-		TIME_OPEN : (int64) end_ns;
+	span->end_ns = span_end(span->start_ns, end_ns > (uint64) PG_INT64_MAX ? 0 : (int64) end_ns);
 }
 
 /* An event's time that does not fit becomes 0, which is counted. */
@@ -106,6 +89,31 @@ otlp_event_time(uint64 time_ns, Span *span)
 		return (int64) time_ns;
 	span->repaired++;
 	return 0;
+}
+
+/*
+ * Let the spans added from that one on share what befell their resource or
+ * scope: characters repaired in it count for each, and if it cannot be kept,
+ * neither can they.
+ */
+void
+otlp_finish_spans(SpanSet *set, uint32 first, const char *reject, uint32 repaired)
+{
+	for (uint32 i = first; i < set->span_count; i++)
+	{
+		Span	   *span = &set->spans[i];
+
+		span->repaired += Min(repaired, PG_UINT32_MAX - span->repaired);
+		if (reject)
+		{
+			char		digits[SPAN_ID_DIGITS];
+
+			span_id_hex(span->span_id, digits);
+			spanset_reject(set, arena_copy(&set->arena, digits, sizeof(digits)), reject);
+		}
+	}
+	if (reject)
+		set->span_count = first;
 }
 
 /*

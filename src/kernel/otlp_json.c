@@ -7,9 +7,10 @@
  * as strings or numbers.  Several documents may follow one another.  Unknown
  * members are skipped.
  *
- * The envelope (requests, resources, scopes) has to be right.  Inside a span,
- * anything that cannot be kept leaves out that span alone: what is wrong is
- * noted as the reason, the rest of the span is still read past.
+ * The lists that hold spans have to be right.  Inside a span, anything that
+ * cannot be kept leaves out that span alone: what is wrong is noted as the
+ * reason, the rest is still read past.  What is wrong with a resource or scope
+ * leaves out its spans.
  */
 #include "postgres.h"
 
@@ -38,12 +39,10 @@ reject(OtlpJson *o, const char *reason)
 		o->reject = reason;
 }
 
-/* A mistake in the envelope ends the document, one in a span ends the span. */
+/* A value of another type than it should be: passed over. */
 static void
-misfit(OtlpJson *o, bool in_span, const char *expected, const char *reason)
+misfit(OtlpJson *o, const char *reason)
 {
-	if (!in_span)
-		json_fail(&o->r, expected);
 	reject(o, reason);
 	json_skip(&o->r);
 }
@@ -66,13 +65,13 @@ read_null(OtlpJson *o)
 }
 
 static Bytes
-read_text(OtlpJson *o, bool in_span, const char *reason)
+read_text(OtlpJson *o, const char *reason)
 {
 	if (read_null(o))
 		return (Bytes) {"", 0};
 	if (o->r.token == JSON_TOKEN_STRING)
 		return json_string(&o->r);
-	misfit(o, in_span, "a string", reason);
+	misfit(o, reason);
 	return (Bytes) {"", 0};
 }
 
@@ -111,7 +110,7 @@ unsigned_from_text(Bytes text, uint64 *number)
 }
 
 static uint64
-read_unsigned(OtlpJson *o, bool in_span, const char *reason)
+read_unsigned(OtlpJson *o, const char *reason)
 {
 	Bytes		text;
 	uint64		number = 0;
@@ -119,21 +118,17 @@ read_unsigned(OtlpJson *o, bool in_span, const char *reason)
 	if (read_null(o))
 		return 0;
 	if (!read_number_text(o, &text))
-		misfit(o, in_span, "a number", reason);
+		misfit(o, reason);
 	else if (!unsigned_from_text(text, &number))
-	{
-		if (!in_span)
-			json_fail_detail(&o->r, "expected a number that is not negative before this.");
 		reject(o, reason);
-	}
 	return number;
 }
 
 /* A count or a set of flags: 32 bits, more of them are as good as all. */
 static uint32
-read_uint32(OtlpJson *o, bool in_span, const char *reason)
+read_uint32(OtlpJson *o, const char *reason)
 {
-	uint64		number = read_unsigned(o, in_span, reason);
+	uint64		number = read_unsigned(o, reason);
 
 	return (uint32) Min(number, PG_UINT32_MAX);
 }
@@ -152,7 +147,7 @@ read_enum(OtlpJson *o, const char *const *names, uint8 count, const char *reason
 		return 0;
 	if (!read_number_text(o, &text))
 	{
-		misfit(o, true, NULL, reason);
+		misfit(o, reason);
 		return 0;
 	}
 	for (uint8 i = 0; i < count; i++)
@@ -206,7 +201,7 @@ id_from_text(OtlpJson *o, Bytes text, uint8 *id, size_t size)
 static void
 read_trace_id(OtlpJson *o, uint8 *id, const char *reason)
 {
-	Bytes		text = read_text(o, true, reason);
+	Bytes		text = read_text(o, reason);
 
 	if (text.len > 0 && !id_from_text(o, text, id, 16))
 		reject(o, reason);
@@ -241,19 +236,17 @@ take_repairs(OtlpJson *o)
 	return o->repairs_seen - before;
 }
 
-static Value read_value(OtlpJson *o, bool in_span, int depth);
+static Value read_value(OtlpJson *o, int depth);
 
 static Value
-read_int_value(OtlpJson *o, bool in_span)
+read_int_value(OtlpJson *o)
 {
 	Bytes		text;
 	int64		i;
 	double		d;
 
-	if (read_null(o))
-		return (Value) {.type = VALUE_EMPTY};
 	if (!read_number_text(o, &text))
-		misfit(o, in_span, "a number", "intValue is not a number");
+		misfit(o, "intValue is not a number");
 	else if (number_read_int(text, &i))
 		return value_int(i);
 	else if (number_read_double(text, &d))
@@ -263,69 +256,55 @@ read_int_value(OtlpJson *o, bool in_span)
 			return value_int((int64) d);
 		return value_double(d);
 	}
-	else if (!in_span)
-		json_fail_detail(&o->r, "expected a number as intValue before this.");
 	else
 		reject(o, "intValue is not a number");
 	return (Value) {.type = VALUE_EMPTY};
 }
 
 static Value
-read_double_value(OtlpJson *o, bool in_span)
+read_double_value(OtlpJson *o)
 {
 	Bytes		text;
 	double		d;
 
-	if (read_null(o))
-		return (Value) {.type = VALUE_EMPTY};
 	if (!read_number_text(o, &text))
-		misfit(o, in_span, "a number", "doubleValue is not a number");
+		misfit(o, "doubleValue is not a number");
 	else if (number_read_double(text, &d))
 		return value_double(d);
-	else if (!in_span)
-		json_fail_detail(&o->r, "expected a number as doubleValue before this.");
 	else
 		reject(o, "doubleValue is not a number");
 	return (Value) {.type = VALUE_EMPTY};
 }
 
 static Value
-read_bool_value(OtlpJson *o, bool in_span)
+read_bool_value(OtlpJson *o)
 {
 	bool		is_true = o->r.token == JSON_TOKEN_TRUE;
 
-	if (read_null(o))
-		return (Value) {.type = VALUE_EMPTY};
 	if (is_true || o->r.token == JSON_TOKEN_FALSE)
 	{
 		json_next(&o->r);
 		return value_bool(is_true);
 	}
-	misfit(o, in_span, "true or false", "boolValue is neither true nor false");
+	misfit(o, "boolValue is neither true nor false");
 	return (Value) {.type = VALUE_EMPTY};
 }
 
 static Value
-read_bytes_value(OtlpJson *o, bool in_span)
+read_bytes_value(OtlpJson *o)
 {
 	Bytes		bytes = {"", 0};
 
-	if (read_null(o))
-		return (Value) {.type = VALUE_EMPTY};
 	if (o->r.token != JSON_TOKEN_STRING)
-		misfit(o, in_span, "a string of base64", "bytesValue is not base64");
+		misfit(o, "bytesValue is not base64");
 	else if (!base64_read(json_string(&o->r), &o->set->arena, &bytes))
-	{
-		if (!in_span)
-			json_fail_detail(&o->r, "expected base64 as bytesValue before this.");
 		reject(o, "bytesValue is not base64");
-	}
 	return (Value) {.type = VALUE_BYTES,.len = bytes.len,.bytes = bytes.data};
 }
 
 /* A KeyValue: {"key": …, "value": …}. */
 static void
-read_key_value(OtlpJson *o, bool in_span, int depth, Bytes *key, Value *value)
+read_key_value(OtlpJson *o, int depth, Bytes *key, Value *value)
 {
 	Bytes		name;
 
@@ -333,16 +312,16 @@ read_key_value(OtlpJson *o, bool in_span, int depth, Bytes *key, Value *value)
 	*value = (Value) {.type = VALUE_EMPTY};
 	if (o->r.token != JSON_TOKEN_OBJECT_START)
 	{
-		misfit(o, in_span, "an attribute", "an attribute is not an object");
+		misfit(o, "an attribute is not an object");
 		return;
 	}
 	json_begin_object(&o->r);
 	while (json_next_member(&o->r, &name))
 	{
 		if (bytes_equal_cstring(name, "key"))
-			*key = read_text(o, in_span, "an attribute's key is not a string");
+			*key = read_text(o, "an attribute's key is not a string");
 		else if (bytes_equal_cstring(name, "value"))
-			*value = read_value(o, in_span, depth);
+			*value = read_value(o, depth);
 		else
 			json_skip(&o->r);
 	}
@@ -350,25 +329,21 @@ read_key_value(OtlpJson *o, bool in_span, int depth, Bytes *key, Value *value)
 
 /* An ArrayValue or KeyValueList: {"values": […]}. */
 static Value
-read_container(OtlpJson *o, bool in_span, ValueType type, int depth)
+read_container(OtlpJson *o, ValueType type, int depth)
 {
 	uint32		base = o->stack.count;
 	Bytes		name;
 	Bytes		key = {"", 0};
 	Value		value;
 
-	if (read_null(o))
-		return (Value) {.type = VALUE_EMPTY};
 	if (depth >= VALUE_MAX_DEPTH)
 	{
-		misfit(o, in_span, "a value that is nested less deeply",
-			   "an attribute's value is nested too deeply");
+		misfit(o, "an attribute's value is nested too deeply");
 		return (Value) {.type = VALUE_EMPTY};
 	}
 	if (o->r.token != JSON_TOKEN_OBJECT_START)
 	{
-		misfit(o, in_span, "an object with \"values\"",
-			   "arrayValue or kvlistValue is not an object");
+		misfit(o, "arrayValue or kvlistValue is not an object");
 		return (Value) {.type = VALUE_EMPTY};
 	}
 	json_begin_object(&o->r);
@@ -377,16 +352,17 @@ read_container(OtlpJson *o, bool in_span, ValueType type, int depth)
 		if (!bytes_equal_cstring(name, "values") || o->r.token == JSON_TOKEN_NULL)
 			json_skip(&o->r);
 		else if (o->r.token != JSON_TOKEN_ARRAY_START)
-			misfit(o, in_span, "an array", "values is not an array");
+			misfit(o, "values is not an array");
 		else
 		{
 			json_begin_array(&o->r);
 			while (json_next_element(&o->r))
 			{
+				CHECK_FOR_INTERRUPTS();
 				if (type == VALUE_KVLIST)
-					read_key_value(o, in_span, depth + 1, &key, &value);
+					read_key_value(o, depth + 1, &key, &value);
 				else
-					value = read_value(o, in_span, depth + 1);
+					value = read_value(o, depth + 1);
 				value_push(&o->stack, key, value);
 			}
 		}
@@ -396,7 +372,7 @@ read_container(OtlpJson *o, bool in_span, ValueType type, int depth)
 
 /* An AnyValue.  The recursion is bounded by VALUE_MAX_DEPTH. */
 static Value
-read_value(OtlpJson *o, bool in_span, int depth)
+read_value(OtlpJson *o, int depth)
 {
 	Value		value = {.type = VALUE_EMPTY};
 	Bytes		name;
@@ -405,28 +381,28 @@ read_value(OtlpJson *o, bool in_span, int depth)
 		return value;
 	if (o->r.token != JSON_TOKEN_OBJECT_START)
 	{
-		misfit(o, in_span, "an object such as {\"stringValue\": …}",
-			   "an attribute's value is not an object");
+		misfit(o, "an attribute's value is not an object");
 		return value;
 	}
 	json_begin_object(&o->r);
 	while (json_next_member(&o->r, &name))
 	{
+		if (read_null(o))
+			continue;
 		if (is_named(name, "stringValue", "string_value"))
-			value = read_null(o) ? value :
-				value_string(read_text(o, in_span, "stringValue is not a string"));
+			value = value_string(read_text(o, "stringValue is not a string"));
 		else if (is_named(name, "intValue", "int_value"))
-			value = read_int_value(o, in_span);
+			value = read_int_value(o);
 		else if (is_named(name, "doubleValue", "double_value"))
-			value = read_double_value(o, in_span);
+			value = read_double_value(o);
 		else if (is_named(name, "boolValue", "bool_value"))
-			value = read_bool_value(o, in_span);
+			value = read_bool_value(o);
 		else if (is_named(name, "arrayValue", "array_value"))
-			value = read_container(o, in_span, VALUE_ARRAY, depth);
+			value = read_container(o, VALUE_ARRAY, depth);
 		else if (is_named(name, "kvlistValue", "kvlist_value"))
-			value = read_container(o, in_span, VALUE_KVLIST, depth);
+			value = read_container(o, VALUE_KVLIST, depth);
 		else if (is_named(name, "bytesValue", "bytes_value"))
-			value = read_bytes_value(o, in_span);
+			value = read_bytes_value(o);
 		else
 			json_skip(&o->r);
 	}
@@ -435,7 +411,7 @@ read_value(OtlpJson *o, bool in_span, int depth)
 
 /* Push an array of KeyValues. */
 static void
-read_attributes(OtlpJson *o, bool in_span)
+read_attributes(OtlpJson *o)
 {
 	Bytes		key;
 	Value		value;
@@ -444,13 +420,14 @@ read_attributes(OtlpJson *o, bool in_span)
 		return;
 	if (o->r.token != JSON_TOKEN_ARRAY_START)
 	{
-		misfit(o, in_span, "an array of attributes", "attributes is not an array");
+		misfit(o, "attributes is not an array");
 		return;
 	}
 	json_begin_array(&o->r);
 	while (json_next_element(&o->r))
 	{
-		read_key_value(o, in_span, 0, &key, &value);
+		CHECK_FOR_INTERRUPTS();
+		read_key_value(o, 0, &key, &value);
 		spanset_push_attr(o->set, spanset_key(o->set, key), value);
 	}
 }
@@ -467,7 +444,7 @@ read_status(OtlpJson *o, Span *span)
 		return;
 	if (o->r.token != JSON_TOKEN_OBJECT_START)
 	{
-		misfit(o, true, NULL, "status is not an object");
+		misfit(o, "status is not an object");
 		return;
 	}
 	json_begin_object(&o->r);
@@ -476,7 +453,7 @@ read_status(OtlpJson *o, Span *span)
 		if (bytes_equal_cstring(name, "code"))
 			span->status = read_enum(o, codes, lengthof(codes), "status code is not a number");
 		else if (bytes_equal_cstring(name, "message"))
-			span->status_message = read_text(o, true, "status message is not a string");
+			span->status_message = read_text(o, "status message is not a string");
 		else
 			json_skip(&o->r);
 	}
@@ -491,22 +468,22 @@ read_event(OtlpJson *o, Span *span, Event *event)
 	memset(event, 0, sizeof(*event));
 	if (o->r.token != JSON_TOKEN_OBJECT_START)
 	{
-		misfit(o, true, NULL, "an event is not an object");
+		misfit(o, "an event is not an object");
 		return;
 	}
 	json_begin_object(&o->r);
 	while (json_next_member(&o->r, &name))
 	{
 		if (is_named(name, "timeUnixNano", "time_unix_nano"))
-			event->time_ns = otlp_event_time(read_unsigned(o, true, "an event's time is not a number"),
+			event->time_ns = otlp_event_time(read_unsigned(o, "an event's time is not a number"),
 											 span);
 		else if (bytes_equal_cstring(name, "name"))
-			event->name = read_text(o, true, "an event's name is not a string");
+			event->name = read_text(o, "an event's name is not a string");
 		else if (bytes_equal_cstring(name, "attributes"))
-			read_attributes(o, true);
+			read_attributes(o);
 		else if (is_named(name, "droppedAttributesCount", "dropped_attributes_count"))
 			event->dropped_attributes_count =
-				read_uint32(o, true, "droppedAttributesCount is not a number");
+				read_uint32(o, "droppedAttributesCount is not a number");
 		else
 			json_skip(&o->r);
 	}
@@ -522,7 +499,7 @@ read_link(OtlpJson *o, Link *link)
 	memset(link, 0, sizeof(*link));
 	if (o->r.token != JSON_TOKEN_OBJECT_START)
 	{
-		misfit(o, true, NULL, "a link is not an object");
+		misfit(o, "a link is not an object");
 		return;
 	}
 	json_begin_object(&o->r);
@@ -531,17 +508,17 @@ read_link(OtlpJson *o, Link *link)
 		if (is_named(name, "traceId", "trace_id"))
 			read_trace_id(o, link->trace_id, "a link's trace id is malformed");
 		else if (is_named(name, "spanId", "span_id"))
-			link->span_id = span_id_from_text(o, read_text(o, true, "a link's span id is malformed"),
+			link->span_id = span_id_from_text(o, read_text(o, "a link's span id is malformed"),
 											  "a link's span id is malformed");
 		else if (is_named(name, "traceState", "trace_state"))
-			link->trace_state = read_text(o, true, "a link's trace state is not a string");
+			link->trace_state = read_text(o, "a link's trace state is not a string");
 		else if (bytes_equal_cstring(name, "attributes"))
-			read_attributes(o, true);
+			read_attributes(o);
 		else if (is_named(name, "droppedAttributesCount", "dropped_attributes_count"))
 			link->dropped_attributes_count =
-				read_uint32(o, true, "droppedAttributesCount is not a number");
+				read_uint32(o, "droppedAttributesCount is not a number");
 		else if (bytes_equal_cstring(name, "flags"))
-			link->flags = read_uint32(o, true, "a link's flags are not a number");
+			link->flags = read_uint32(o, "a link's flags are not a number");
 		else
 			json_skip(&o->r);
 	}
@@ -556,7 +533,7 @@ begin_list(OtlpJson *o, const char *reason)
 		return false;
 	if (o->r.token != JSON_TOKEN_ARRAY_START)
 	{
-		misfit(o, true, NULL, reason);
+		misfit(o, reason);
 		return false;
 	}
 	json_begin_array(&o->r);
@@ -574,6 +551,7 @@ read_events(OtlpJson *o, Span *span)
 		return;
 	while (json_next_element(&o->r))
 	{
+		CHECK_FOR_INTERRUPTS();
 		events = spanset_grow(o->set, events, n, &max, sizeof(Event));
 		read_event(o, span, &events[n++]);
 	}
@@ -592,6 +570,7 @@ read_links(OtlpJson *o, Span *span)
 		return;
 	while (json_next_element(&o->r))
 	{
+		CHECK_FOR_INTERRUPTS();
 		links = spanset_grow(o->set, links, n, &max, sizeof(Link));
 		read_link(o, &links[n++]);
 	}
@@ -604,20 +583,20 @@ static void
 read_rare_member(OtlpJson *o, Bytes name, Span *span)
 {
 	if (is_named(name, "traceState", "trace_state"))
-		span->trace_state = read_text(o, true, "traceState is not a string");
+		span->trace_state = read_text(o, "traceState is not a string");
 	else if (bytes_equal_cstring(name, "flags"))
-		span->flags = read_uint32(o, true, "flags is not a number");
+		span->flags = read_uint32(o, "flags is not a number");
 	else if (bytes_equal_cstring(name, "events"))
 		read_events(o, span);
 	else if (bytes_equal_cstring(name, "links"))
 		read_links(o, span);
 	else if (is_named(name, "droppedAttributesCount", "dropped_attributes_count"))
 		span->dropped_attributes_count =
-			read_uint32(o, true, "droppedAttributesCount is not a number");
+			read_uint32(o, "droppedAttributesCount is not a number");
 	else if (is_named(name, "droppedEventsCount", "dropped_events_count"))
-		span->dropped_events_count = read_uint32(o, true, "droppedEventsCount is not a number");
+		span->dropped_events_count = read_uint32(o, "droppedEventsCount is not a number");
 	else if (is_named(name, "droppedLinksCount", "dropped_links_count"))
-		span->dropped_links_count = read_uint32(o, true, "droppedLinksCount is not a number");
+		span->dropped_links_count = read_uint32(o, "droppedLinksCount is not a number");
 	else
 		json_skip(&o->r);
 }
@@ -651,20 +630,20 @@ read_span(OtlpJson *o)
 		if (is_named(name, "traceId", "trace_id"))
 			read_trace_id(o, span.trace_id, "trace id is malformed");
 		else if (is_named(name, "spanId", "span_id"))
-			id_text = read_text(o, true, "span id is not a string");
+			id_text = read_text(o, "span id is not a string");
 		else if (is_named(name, "parentSpanId", "parent_span_id"))
-			span.parent_id = span_id_from_text(o, read_text(o, true, "parent span id is not a string"),
+			span.parent_id = span_id_from_text(o, read_text(o, "parent span id is not a string"),
 											   "parent span id is malformed");
 		else if (bytes_equal_cstring(name, "name"))
-			span.name = read_text(o, true, "name is not a string");
+			span.name = read_text(o, "name is not a string");
 		else if (bytes_equal_cstring(name, "kind"))
 			span.span_kind = read_enum(o, kinds, lengthof(kinds), "kind is not a number");
 		else if (is_named(name, "startTimeUnixNano", "start_time_unix_nano"))
-			start_ns = read_unsigned(o, true, "startTimeUnixNano is not a number");
+			start_ns = read_unsigned(o, "startTimeUnixNano is not a number");
 		else if (is_named(name, "endTimeUnixNano", "end_time_unix_nano"))
-			end_ns = read_unsigned(o, true, "endTimeUnixNano is not a number");
+			end_ns = read_unsigned(o, "endTimeUnixNano is not a number");
 		else if (bytes_equal_cstring(name, "attributes"))
-			read_attributes(o, true);
+			read_attributes(o);
 		else if (bytes_equal_cstring(name, "status"))
 			read_status(o, &span);
 		else
@@ -691,52 +670,86 @@ read_span(OtlpJson *o)
 	*spanset_add_span(o->set) = span;
 }
 
+/* What befell a resource or scope, and with it all of its spans. */
+typedef struct Envelope
+{
+	const char *reject;
+	uint32		repaired;
+} Envelope;
+
 static void
-read_resource(OtlpJson *o, uint32 index)
+begin_envelope(OtlpJson *o)
+{
+	o->reject = NULL;
+	take_repairs(o);
+}
+
+static void
+end_envelope(OtlpJson *o, Envelope *envelope)
+{
+	if (envelope->reject == NULL)
+		envelope->reject = o->reject;
+	envelope->repaired += take_repairs(o);
+}
+
+static void
+read_schema_url(OtlpJson *o, Bytes *schema_url, Envelope *envelope)
+{
+	begin_envelope(o);
+	*schema_url = read_text(o, "schemaUrl is not a string");
+	end_envelope(o, envelope);
+}
+
+static void
+read_resource(OtlpJson *o, uint32 index, Envelope *envelope)
 {
 	uint32		base = o->set->stack_count;
 	Resource   *resource = &o->set->resources[index];
 	Bytes		name;
 
+	begin_envelope(o);
 	if (read_null(o))
 		return;
 	json_begin_object(&o->r);
 	while (json_next_member(&o->r, &name))
 	{
 		if (bytes_equal_cstring(name, "attributes"))
-			read_attributes(o, false);
+			read_attributes(o);
 		else if (is_named(name, "droppedAttributesCount", "dropped_attributes_count"))
-			resource->dropped_attributes_count = read_uint32(o, false, NULL);
+			resource->dropped_attributes_count = read_uint32(o, "droppedAttributesCount is not a number");
 		else
 			json_skip(&o->r);
 	}
 	resource->attributes = spanset_pop_attrs(o->set, base);
+	end_envelope(o, envelope);
 }
 
 static void
-read_scope(OtlpJson *o, uint32 index)
+read_scope(OtlpJson *o, uint32 index, Envelope *envelope)
 {
 	uint32		base = o->set->stack_count;
 	Scope	   *scope = &o->set->scopes[index];
 	Bytes		name;
 
+	begin_envelope(o);
 	if (read_null(o))
 		return;
 	json_begin_object(&o->r);
 	while (json_next_member(&o->r, &name))
 	{
 		if (bytes_equal_cstring(name, "name"))
-			scope->name = read_text(o, false, NULL);
+			scope->name = read_text(o, "the scope's name is not a string");
 		else if (bytes_equal_cstring(name, "version"))
-			scope->version = read_text(o, false, NULL);
+			scope->version = read_text(o, "the scope's version is not a string");
 		else if (bytes_equal_cstring(name, "attributes"))
-			read_attributes(o, false);
+			read_attributes(o);
 		else if (is_named(name, "droppedAttributesCount", "dropped_attributes_count"))
-			scope->dropped_attributes_count = read_uint32(o, false, NULL);
+			scope->dropped_attributes_count = read_uint32(o, "droppedAttributesCount is not a number");
 		else
 			json_skip(&o->r);
 	}
 	scope->attributes = spanset_pop_attrs(o->set, base);
+	end_envelope(o, envelope);
 }
 
 static void
@@ -744,6 +757,7 @@ read_scope_spans(OtlpJson *o, uint32 resource)
 {
 	uint32		scope = spanset_add_scope(o->set);
 	uint32		first = o->set->span_count;
+	Envelope	envelope = {0};
 	Bytes		name;
 
 	json_begin_object(&o->r);
@@ -751,9 +765,9 @@ read_scope_spans(OtlpJson *o, uint32 resource)
 	{
 		if (bytes_equal_cstring(name, "scope") ||
 			is_named(name, "instrumentationLibrary", "instrumentation_library"))
-			read_scope(o, scope);
+			read_scope(o, scope, &envelope);
 		else if (is_named(name, "schemaUrl", "schema_url"))
-			o->set->scopes[scope].schema_url = read_text(o, false, NULL);
+			read_schema_url(o, &o->set->scopes[scope].schema_url, &envelope);
 		else if (bytes_equal_cstring(name, "spans") && !read_null(o))
 		{
 			json_begin_array(&o->r);
@@ -771,21 +785,24 @@ read_scope_spans(OtlpJson *o, uint32 resource)
 		o->set->spans[i].resource = resource;
 		o->set->spans[i].scope = scope;
 	}
+	otlp_finish_spans(o->set, first, envelope.reject, envelope.repaired);
 }
 
 static void
 read_resource_spans(OtlpJson *o)
 {
 	uint32		resource = spanset_add_resource(o->set);
+	uint32		first = o->set->span_count;
+	Envelope	envelope = {0};
 	Bytes		name;
 
 	json_begin_object(&o->r);
 	while (json_next_member(&o->r, &name))
 	{
 		if (bytes_equal_cstring(name, "resource"))
-			read_resource(o, resource);
+			read_resource(o, resource, &envelope);
 		else if (is_named(name, "schemaUrl", "schema_url"))
-			o->set->resources[resource].schema_url = read_text(o, false, NULL);
+			read_schema_url(o, &o->set->resources[resource].schema_url, &envelope);
 		else if (is_named(name, "scopeSpans", "scope_spans") ||
 				 is_named(name, "instrumentationLibrarySpans", "instrumentation_library_spans"))
 		{
@@ -798,6 +815,7 @@ read_resource_spans(OtlpJson *o)
 		else
 			json_skip(&o->r);
 	}
+	otlp_finish_spans(o->set, first, envelope.reject, envelope.repaired);
 }
 
 /* Requests of the other signals come to the same place when misconfigured. */
@@ -859,8 +877,8 @@ read_request(OtlpJson *o)
 }
 
 /*
- * Add the spans of one or more ExportTraceServiceRequest documents to a set.
- * The document must stay where it is as long as the set.
+ * Add the spans of any number of ExportTraceServiceRequest documents to a set:
+ * an empty line at the end of a file holds none.  The document must stay where it is as long as the set.
  */
 void
 otlp_json_read(SpanSet *set, const char *json, size_t len)
@@ -869,7 +887,6 @@ otlp_json_read(SpanSet *set, const char *json, size_t len)
 
 	json = repair_json(json, len, &len, &o.repairs);
 	json_reader_init(&o.r, json, len, "OTLP JSON", &set->arena);
-	do
+	while (o.r.token != JSON_TOKEN_END)
 		read_request(&o);
-	while (o.r.token != JSON_TOKEN_END);
 }

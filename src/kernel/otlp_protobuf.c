@@ -129,6 +129,7 @@ push_attributes(OtlpProtobuf *o, Otlp__KeyValue **attributes, size_t n)
 	{
 		Value		value = read_value(o, attributes[i]->value, 0);
 
+		CHECK_FOR_INTERRUPTS();
 		spanset_push_attr(o->set, spanset_key(o->set, read_text(o, attributes[i]->key)), value);
 	}
 }
@@ -211,10 +212,13 @@ static Bytes
 id_as_hex(OtlpProtobuf *o, ProtobufCBinaryData id)
 {
 	StringInfoData buf;
+	Bytes		copy;
 
 	initStringInfo(&buf);
 	hex_put(&buf, id.data, Min(id.len, 16));
-	return arena_copy(&o->set->arena, buf.data, buf.len);
+	copy = arena_copy(&o->set->arena, buf.data, buf.len);
+	pfree(buf.data);
+	return copy;
 }
 
 static void
@@ -240,11 +244,12 @@ read_span(OtlpProtobuf *o, const Otlp__Span *in, uint32 resource, uint32 scope)
 	span.span_kind = in->kind > 0 && in->kind < SPAN_KIND_COUNT ? in->kind : 0;
 	span.trace_state = read_text(o, in->trace_state);
 	span.flags = in->flags;
-	if (in->status)
+	for (size_t i = 0; i < in->n_status; i++)
 	{
-		span.status = in->status->code > 0 && in->status->code < SPAN_STATUS_COUNT ?
-			in->status->code : SPAN_STATUS_UNSET;
-		span.status_message = read_text(o, in->status->message);
+		int32		code = in->status[i]->code;
+
+		span.status = code > 0 && code < SPAN_STATUS_COUNT ? code : SPAN_STATUS_UNSET;
+		span.status_message = read_text(o, in->status[i]->message);
 	}
 	push_attributes(o, in->attributes, in->n_attributes);
 	read_events(o, in, &span);
@@ -268,38 +273,56 @@ static void
 read_scope_spans(OtlpProtobuf *o, const Otlp__ScopeSpans *in, uint32 resource)
 {
 	uint32		index = spanset_add_scope(o->set);
+	uint32		first = o->set->span_count;
+	uint32		base = o->set->stack_count;
 	Scope	   *scope = &o->set->scopes[index];
+	const char *reason;
+	uint32		repaired;
 
+	o->reject = NULL;
+	o->repaired = 0;
 	scope->schema_url = read_text(o, in->schema_url);
-	if (in->scope)
+	for (size_t i = 0; i < in->n_scope; i++)
 	{
-		scope->name = read_text(o, in->scope->name);
-		scope->version = read_text(o, in->scope->version);
-		scope->attributes = read_attributes(o, in->scope->attributes, in->scope->n_attributes);
-		scope->dropped_attributes_count = in->scope->dropped_attributes_count;
+		scope->name = read_text(o, in->scope[i]->name);
+		scope->version = read_text(o, in->scope[i]->version);
+		push_attributes(o, in->scope[i]->attributes, in->scope[i]->n_attributes);
+		scope->dropped_attributes_count = in->scope[i]->dropped_attributes_count;
 	}
+	scope->attributes = spanset_pop_attrs(o->set, base);
+	reason = o->reject;
+	repaired = o->repaired;
+
 	for (size_t i = 0; i < in->n_spans; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
 		read_span(o, in->spans[i], resource, index);
-	}
+	otlp_finish_spans(o->set, first, reason, repaired);
 }
 
 static void
 read_resource_spans(OtlpProtobuf *o, const Otlp__ResourceSpans *in)
 {
 	uint32		index = spanset_add_resource(o->set);
+	uint32		first = o->set->span_count;
+	uint32		base = o->set->stack_count;
 	Resource   *resource = &o->set->resources[index];
+	const char *reason;
+	uint32		repaired;
 
+	o->reject = NULL;
+	o->repaired = 0;
 	resource->schema_url = read_text(o, in->schema_url);
-	if (in->resource)
+	for (size_t i = 0; i < in->n_resource; i++)
 	{
-		resource->attributes = read_attributes(o, in->resource->attributes,
-											   in->resource->n_attributes);
-		resource->dropped_attributes_count = in->resource->dropped_attributes_count;
+		push_attributes(o, in->resource[i]->attributes, in->resource[i]->n_attributes);
+		resource->dropped_attributes_count = in->resource[i]->dropped_attributes_count;
 	}
+	resource->attributes = spanset_pop_attrs(o->set, base);
+	reason = o->reject;
+	repaired = o->repaired;
+
 	for (size_t i = 0; i < in->n_scope_spans; i++)
 		read_scope_spans(o, in->scope_spans[i], index);
+	otlp_finish_spans(o->set, first, reason, repaired);
 }
 
 /* The first length-delimited field of that number in a message; else empty. */
@@ -354,23 +377,27 @@ void
 otlp_protobuf_read(SpanSet *set, const uint8 *bytes, size_t len)
 {
 	OtlpProtobuf o = {.set = set};
+	uint32		spans_before = set->span_count;
+	uint32		rejections_before = set->rejection_count;
 	Otlp__ExportTraceServiceRequest *request;
+	const char *signal;
 
 	o.allocator = (ProtobufCAllocator) {
 		.alloc = arena_allocate,.free = arena_keep,.allocator_data = &set->arena
 	};
 	request = otlp__export_trace_service_request__unpack(&o.allocator, len, bytes);
-	if (request == NULL)
-	{
-		const char *signal = guess_signal(bytes, len);
+	for (size_t i = 0; request && i < request->n_resource_spans; i++)
+		read_resource_spans(&o, request->resource_spans[i]);
+	if (request && (set->span_count > spans_before || set->rejection_count == rejections_before))
+		return;
 
+	/* not one span could be kept: is it something else altogether? */
+	signal = guess_signal(bytes, len);
+	if (request == NULL || signal)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
 				 errmsg("invalid OTLP protobuf"),
 				 errdetail("%s", signal ? signal :
 						   "The bytes are no ExportTraceServiceRequest."),
 				 errhint("A body compressed with gzip has to be decompressed first; JSON goes to trajectories_from_otlp().")));
-	}
-	for (size_t i = 0; i < request->n_resource_spans; i++)
-		read_resource_spans(&o, request->resource_spans[i]);
 }

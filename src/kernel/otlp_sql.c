@@ -7,7 +7,6 @@
 #include "compat.h"
 #include "kernel/otlp.h"
 #include "kernel/row_writer.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 
 /* So many rejected spans are warned of one by one. */
@@ -20,11 +19,10 @@ warn_rejections(const SpanSet *set)
 	for (uint32 i = 0; i < Min(set->rejection_count, MAX_WARNINGS); i++)
 	{
 		const Rejection *r = &set->rejections[i];
-		int			len = pg_encoding_mbcliplen(PG_UTF8, r->span_id.data, r->span_id.len, 60);
-
 		ereport(WARNING,
 				(errcode(ERRCODE_WARNING),
-				 errmsg("span \"%.*s\" was left out: %s", len, r->span_id.data, r->reason)));
+				 errmsg("span \"%.*s\" was left out: %s",
+						utf8_clip(r->span_id, 60), r->span_id.data, r->reason)));
 	}
 	if (set->rejection_count > MAX_WARNINGS)
 		ereport(WARNING,

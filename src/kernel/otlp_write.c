@@ -142,17 +142,25 @@ put_attribute(StringInfo buf, Bytes key, const Value *v)
 	appendStringInfoChar(buf, '}');
 }
 
-static void
-put_attributes(StringInfo buf, const Trajectory *t, uint32 n, const uint32 *keys,
-			   const Value *values, uint32 repaired)
+static bool
+has_attributes(const Trajectory *t, const AttrList *list)
 {
-	if (n == 0 && repaired == 0)
+	for (uint32 i = 0; i < list->n; i++)
+		if (!t->keys[list->keys[i]].is_derived)
+			return true;
+	return false;
+}
+
+static void
+put_attributes(StringInfo buf, const Trajectory *t, const AttrList *list, uint32 repaired)
+{
+	if (!has_attributes(t, list) && repaired == 0)
 		return;
 	put_name(buf, "attributes");
 	appendStringInfoChar(buf, '[');
-	for (uint32 i = 0; i < n; i++)
-		if (!t->keys[keys[i]].is_derived)
-			put_attribute(buf, t->keys[keys[i]].name, &values[i]);
+	for (uint32 i = 0; i < list->n; i++)
+		if (!t->keys[list->keys[i]].is_derived)
+			put_attribute(buf, t->keys[list->keys[i]].name, &list->values[i]);
 	if (repaired > 0)
 	{
 		Value		count = value_int(repaired);
@@ -160,12 +168,6 @@ put_attributes(StringInfo buf, const Trajectory *t, uint32 n, const uint32 *keys
 		put_attribute(buf, BYTES_LITERAL(OTLP_REPAIRED_KEY), &count);
 	}
 	appendStringInfoChar(buf, ']');
-}
-
-static void
-put_attr_list(StringInfo buf, const Trajectory *t, const AttrList *list)
-{
-	put_attributes(buf, t, list->n, list->keys, list->values, 0);
 }
 
 static void
@@ -180,7 +182,7 @@ put_events(StringInfo buf, const Trajectory *t, const SpanExtra *extra)
 		appendStringInfoString(buf, i == 0 ? "{" : ",{");
 		put_time(buf, "timeUnixNano", event->time_ns);
 		put_text(buf, "name", event->name);
-		put_attr_list(buf, t, &event->attributes);
+		put_attributes(buf, t, &event->attributes, 0);
 		put_count(buf, "droppedAttributesCount", event->dropped_attributes_count);
 		appendStringInfoChar(buf, '}');
 	}
@@ -202,7 +204,7 @@ put_links(StringInfo buf, const Trajectory *t, const SpanExtra *extra)
 		span_id_put_hex(buf, link->span_id);
 		appendStringInfoChar(buf, '"');
 		put_text(buf, "traceState", link->trace_state);
-		put_attr_list(buf, t, &link->attributes);
+		put_attributes(buf, t, &link->attributes, 0);
 		put_count(buf, "droppedAttributesCount", link->dropped_attributes_count);
 		put_count(buf, "flags", link->flags);
 		appendStringInfoChar(buf, '}');
@@ -211,10 +213,10 @@ put_links(StringInfo buf, const Trajectory *t, const SpanExtra *extra)
 }
 
 static void
-put_span(StringInfo buf, const Trajectory *t, uint32 ordinal)
+put_span(StringInfo buf, const Trajectory *t, uint32 ordinal, Value *room)
 {
 	const SpanClass *class = trajectory_class(t, ordinal);
-	const Shape *shape = &t->shapes[class->shape];
+	AttrList	attributes = trajectory_attributes(t, ordinal, room);
 	const SpanExtra *extra = trajectory_extra(t, ordinal);
 	uint64		parent_id = trajectory_parent_id(t, ordinal);
 
@@ -235,8 +237,7 @@ put_span(StringInfo buf, const Trajectory *t, uint32 ordinal)
 	put_count(buf, "kind", class->span_kind);
 	put_time(buf, "startTimeUnixNano", t->start_ns[ordinal]);
 	put_time(buf, "endTimeUnixNano", t->end_ns[ordinal] == TIME_OPEN ? 0 : t->end_ns[ordinal]);
-	put_attributes(buf, t, shape->nkeys, shape->keys, t->values + t->first_value[ordinal],
-				   extra ? extra->repaired : 0);
+	put_attributes(buf, t, &attributes, extra ? extra->repaired : 0);
 	if (extra)
 	{
 		if (extra->event_count > 0)
@@ -261,7 +262,7 @@ static void
 begin_resource(StringInfo buf, const Trajectory *t, const Resource *resource)
 {
 	appendStringInfoString(buf, "{\"resource\":{");
-	put_attr_list(buf, t, &resource->attributes);
+	put_attributes(buf, t, &resource->attributes, 0);
 	put_count(buf, "droppedAttributesCount", resource->dropped_attributes_count);
 	appendStringInfoChar(buf, '}');
 	put_text(buf, "schemaUrl", resource->schema_url);
@@ -274,7 +275,7 @@ begin_scope(StringInfo buf, const Trajectory *t, const Scope *scope)
 	appendStringInfoString(buf, "{\"scope\":{");
 	put_text(buf, "name", scope->name);
 	put_text(buf, "version", scope->version);
-	put_attr_list(buf, t, &scope->attributes);
+	put_attributes(buf, t, &scope->attributes, 0);
 	put_count(buf, "droppedAttributesCount", scope->dropped_attributes_count);
 	appendStringInfoChar(buf, '}');
 	put_text(buf, "schemaUrl", scope->schema_url);
@@ -303,6 +304,7 @@ void
 otlp_json_write(StringInfo buf, const Trajectory *t)
 {
 	SpanPlace  *places = palloc_extended(t->n * sizeof(SpanPlace), MCXT_ALLOC_HUGE);
+	Value	   *room = palloc_extended(Max(t->max_attributes, 1) * sizeof(Value), MCXT_ALLOC_HUGE);
 
 	for (uint32 i = 0; i < t->n; i++)
 	{
@@ -335,8 +337,9 @@ otlp_json_write(StringInfo buf, const Trajectory *t)
 			begin_scope(buf, t, &t->scopes[scope]);
 		else
 			appendStringInfoChar(buf, ',');
-		put_span(buf, t, places[i].ordinal);
+		put_span(buf, t, places[i].ordinal, room);
 	}
 	appendStringInfoString(buf, "]}]}]}");
 	pfree(places);
+	pfree(room);
 }

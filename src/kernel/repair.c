@@ -85,17 +85,11 @@ escape_unit(const char *p, const char *end)
 		return -1;
 	for (int i = 2; i < ESCAPE_LEN; i++)
 	{
-		char		c = p[i];
+		uint8		digit = hex_digit(p[i]);
 
-		unit <<= 4;
-		if (c >= '0' && c <= '9')
-			unit |= c - '0';
-		else if (c >= 'a' && c <= 'f')
-			unit |= c - 'a' + 10;
-		else if (c >= 'A' && c <= 'F')
-			unit |= c - 'A' + 10;
-		else
+		if (digit > 15)
 			return -1;
+		unit = unit << 4 | digit;
 	}
 	return unit;
 }

@@ -3,7 +3,8 @@
  *		Text that PostgreSQL cannot store, made storable.
  *
  * NUL, lone surrogates and bytes that are not UTF-8 become U+FFFD; each is
- * counted, so that nothing changes unseen.
+ * counted on its span, those of a resource or scope on each span that has it,
+ * so that nothing changes unseen.
  */
 #ifndef LLMTRACE_REPAIR_H
 #define LLMTRACE_REPAIR_H

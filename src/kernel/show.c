@@ -15,7 +15,6 @@
 #include "kernel/show.h"
 #include "kernel/span_times.h"
 #include "kernel/usage.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 
 #define BAR_WIDTH 16
@@ -57,8 +56,7 @@ put_duration(StringInfo buf, int64 ns, int width)
 static void
 put_text(StringInfo buf, Bytes text)
 {
-	int			len = text.len <= MAX_TEXT ? (int) text.len :
-		pg_encoding_mbcliplen(PG_UTF8, text.data, text.len, MAX_TEXT);
+	int			len = utf8_clip(text, MAX_TEXT);
 
 	for (int i = 0; i < len; i++)
 		appendStringInfoChar(buf, (unsigned char) text.data[i] < ' ' ? ' ' : text.data[i]);
@@ -144,14 +142,6 @@ put_indent(StringInfo buf, int32 depth, const bool *continues)
 		appendStringInfoString(buf, continues[depth] ? "├─ " : "└─ ");
 }
 
-static bool
-has_next_sibling(const Trajectory *t, uint32 ordinal)
-{
-	uint32		next = ordinal + t->subtree[ordinal];
-
-	return next < t->n && t->parent[next] == t->parent[ordinal];
-}
-
 /*
  * Length of the run of leaves of one name that begins here; 1 if the span is
  * not such a leaf.
@@ -229,14 +219,14 @@ show_trajectory(StringInfo buf, const Trajectory *t)
 		if (run_end - run_start >= RUN_FOLDED && i == run_start + RUN_SHOWN)
 		{
 			if (depth <= MAX_INDENT)
-				continues[depth] = has_next_sibling(t, run_end - 1);
+				continues[depth] = trajectory_has_next_sibling(t, run_end - 1);
 			put_folded(buf, t, i, run_end - i, continues);
 			i = run_end;
 		}
 		else
 		{
 			if (depth <= MAX_INDENT)
-				continues[depth] = has_next_sibling(t, i);
+				continues[depth] = trajectory_has_next_sibling(t, i);
 			put_line(buf, t, i, ends[i], continues);
 			i++;
 		}

@@ -15,30 +15,36 @@
 #include "postgres.h"
 
 #include "common/hashfn.h"
+#include "kernel/json_reader.h"
 #include "kernel/signature.h"
 #include "miscadmin.h"
 
-/* Quoted if it could be taken for our own marks. */
+/* Does it end as a number of repeats does? */
+static bool
+ends_like_repeats(Bytes name)
+{
+	uint32		digits = 0;
+
+	while (digits < name.len && name.data[name.len - 1 - digits] >= '0' &&
+		   name.data[name.len - 1 - digits] <= '9')
+		digits++;
+	return digits > 0 && name.len >= digits + 2 &&
+		memcmp(name.data + name.len - digits - 2, " x", 2) == 0;
+}
+
+/* A name, as a JSON string if it could be taken for our own marks. */
 static void
 put_name(StringInfo buf, Bytes name)
 {
-	bool		is_plain = name.len > 0;
+	bool		is_plain = name.len > 0 && name.data[0] != ' ' &&
+		name.data[name.len - 1] != ' ' && !ends_like_repeats(name);
 
 	for (uint32 i = 0; i < name.len && is_plain; i++)
-		is_plain = strchr("\"(),>!", name.data[i]) == NULL;
+		is_plain = (unsigned char) name.data[i] >= ' ' && strchr("\"(),>!", name.data[i]) == NULL;
 	if (is_plain)
-	{
 		appendBinaryStringInfo(buf, name.data, name.len);
-		return;
-	}
-	appendStringInfoChar(buf, '"');
-	for (uint32 i = 0; i < name.len; i++)
-	{
-		if (name.data[i] == '"')
-			appendStringInfoChar(buf, '"');
-		appendStringInfoChar(buf, name.data[i]);
-	}
-	appendStringInfoChar(buf, '"');
+	else
+		json_put_string(buf, name);
 }
 
 static inline Bytes
@@ -83,15 +89,6 @@ static inline uint32
 subtree_end(const Trajectory *t, uint32 ordinal)
 {
 	return ordinal + t->subtree[ordinal];
-}
-
-/* Has the span a sibling after it? */
-static bool
-has_next_sibling(const Trajectory *t, uint32 ordinal)
-{
-	uint32		next = subtree_end(t, ordinal);
-
-	return next < t->n && t->parent[next] == t->parent[ordinal];
 }
 
 /*
@@ -218,7 +215,7 @@ count_alike(const Trajectory *t, uint32 ordinal)
 			break;
 		else
 			count = 0;
-		if (!has_next_sibling(t, i))
+		if (!trajectory_has_next_sibling(t, i))
 			break;
 	}
 	return count;

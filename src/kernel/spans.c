@@ -33,12 +33,10 @@ static const char *const usage_scope_names[] = {NULL, "own", "rollup"};
 static void
 row_hex_id(RowWriter *w, uint64 span_id)
 {
-	static const char digits[] = "0123456789abcdef";
-	char		text[16];
+	char		digits[SPAN_ID_DIGITS];
 
-	for (int i = 15; i >= 0; i--, span_id >>= 4)
-		text[i] = digits[span_id & 15];
-	row_text(w, (Bytes) {text, sizeof(text)});
+	span_id_hex(span_id, digits);
+	row_text(w, (Bytes) {digits, sizeof(digits)});
 }
 
 static void
@@ -280,7 +278,7 @@ row_times(RowWriter *w, const Trajectory *t, uint32 i, int64 self_ns)
 	}
 }
 
-/* One row of spans(); the columns are those of spans.sql, in their order. */
+/* One row of spans(); the columns are those that trajectory.sql declares, in their order. */
 static void
 put_span(RowWriter *w, const Trajectory *t, const SpanFacts *facts, uint32 i)
 {
@@ -319,7 +317,7 @@ PG_FUNCTION_INFO_V1(trajectory_spans);
 Datum
 trajectory_spans(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
 	SpanFacts	facts = gather_facts(t);
 	RowWriter	w;
 
@@ -336,7 +334,7 @@ PG_FUNCTION_INFO_V1(trajectory_logical_calls);
 Datum
 trajectory_logical_calls(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
 	LogicalCall *calls = logical_calls(t);
 	RowWriter	w;
 
@@ -361,12 +359,12 @@ PG_FUNCTION_INFO_V1(trajectory_span_attributes);
 Datum
 trajectory_span_attributes(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
 	uint32		i = ordinal_arg(fcinfo, 1, t);
-	const Shape *shape = &t->shapes[trajectory_class(t, i)->shape];
+	Value	   *room = palloc_extended(Max(t->max_attributes, 1) * sizeof(Value), MCXT_ALLOC_HUGE);
+	AttrList	list = trajectory_attributes(t, i, room);
 
-	PG_RETURN_JSONB_P(attributes_jsonb(t->keys, shape->nkeys, shape->keys,
-									   t->values + t->first_value[i]));
+	PG_RETURN_JSONB_P(attributes_jsonb(t->keys, &list));
 }
 
 static void
@@ -403,7 +401,7 @@ static void
 add_attributes(JsonbParseState **state, const Trajectory *t, const AttrList *list)
 {
 	JsonbValue	v = {.type = jbvBinary};
-	Jsonb	   *jsonb = attributes_jsonb(t->keys, list->n, list->keys, list->values);
+	Jsonb	   *jsonb = attributes_jsonb(t->keys, list);
 
 	v.val.binary.data = &jsonb->root;
 	v.val.binary.len = VARSIZE(jsonb) - VARHDRSZ;
@@ -418,7 +416,7 @@ PG_FUNCTION_INFO_V1(trajectory_span_events);
 Datum
 trajectory_span_events(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
 	uint32		ordinal = ordinal_arg(fcinfo, 1, t);
 	const SpanExtra *extra = trajectory_extra(t, ordinal);
 	JsonbParseState *state = NULL;
@@ -448,7 +446,7 @@ PG_FUNCTION_INFO_V1(trajectory_span_links);
 Datum
 trajectory_span_links(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
 	uint32		ordinal = ordinal_arg(fcinfo, 1, t);
 	const SpanExtra *extra = trajectory_extra(t, ordinal);
 	JsonbParseState *state = NULL;

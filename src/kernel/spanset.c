@@ -4,8 +4,8 @@
  */
 #include "postgres.h"
 
-#include "common/hashfn.h"
 #include "kernel/derive.h"
+#include "kernel/hashing.h"
 #include "kernel/spanset.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
@@ -145,7 +145,7 @@ spanset_copy(const SpanSet *set)
 static uint32
 key_hash(const Key *key)
 {
-	uint32		h = hash_bytes((const unsigned char *) key->name.data, key->name.len);
+	uint32		h = hash_text(key->name);
 
 	return key->is_derived ? ~h : h;
 }
@@ -394,7 +394,7 @@ sort_attrs(SpanSet *set, AttrList *list)
 static uint32
 shape_hash(const uint32 *keys, uint32 n)
 {
-	return n == 0 ? 0 : hash_bytes((const unsigned char *) keys, n * sizeof(uint32));
+	return hash_text((Bytes) {(const char *) keys, n * sizeof(uint32)});
 }
 
 static void
@@ -437,7 +437,7 @@ intern_shape(SpanSet *set, const AttrList *list)
 	shape->nkeys = list->n;
 	shape->keys = list->keys;
 	shape_prepare(shape, set->keys,
-				  arena_alloc(&set->arena, list->n * SHAPE_ALIAS_SIZE));
+				  arena_alloc(&set->arena, list->n * sizeof(uint32)));
 	set->shape_slots[h] = ++set->shape_count;
 	if (set->shape_count * 2 > set->shape_mask)
 		rehash_shapes(set);
@@ -448,10 +448,12 @@ intern_shape(SpanSet *set, const AttrList *list)
 SpanColumns
 span_columns(const SpanSet *set, const Span *span)
 {
+	static const Value no_value;
+
 	return (SpanColumns) {
 		.shape = &set->shapes[span->shape],
 			.keys = set->keys,
-			.values = span->attributes.values
+			.values = span->attributes.n > 0 ? span->attributes.values : &no_value
 	};
 }
 
@@ -510,8 +512,7 @@ spanset_finish(SpanSet *set)
 		sort_attrs(set, &set->scopes[i].attributes);
 	for (uint32 i = 0; i < set->span_count; i++)
 	{
-		if (i % 4096 == 0)
-			CHECK_FOR_INTERRUPTS();
+		CHECK_FOR_INTERRUPTS();
 		finish_span(set, &set->spans[i]);
 	}
 }
@@ -668,7 +669,7 @@ number_groups(SpanSet *set, GroupEntry *entries)
 	for (uint32 i = 0; i < set->span_count; i++)
 	{
 		const Span *span = &set->spans[i];
-		uint32		h = hash_bytes(span->trace_id, 16) & mask;
+		uint32		h = hash_text((Bytes) {(const char *) span->trace_id, 16}) & mask;
 
 		while (slots[h] != 0 &&
 			   memcmp(set->spans[slots[h] - 1].trace_id, span->trace_id, 16) != 0)

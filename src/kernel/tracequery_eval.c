@@ -331,7 +331,7 @@ field_position(Eval *e, uint32 field, uint32 class)
 static inline bool
 has_column(const Eval *e, uint32 class, CanonicalColumn column)
 {
-	return (e->t->shapes[e->t->classes[class].shape].columns >> column & 1) != 0;
+	return shape_bears(&e->t->shapes[e->t->classes[class].shape], column);
 }
 
 /* Is the value of a field the same for all spans of a class, and known? */
@@ -632,8 +632,11 @@ fetch_attribute(Eval *e, const QueryField *field, uint32 number, Place place, Va
 
 		if (position >= 0 && place.ordinal >= 0)
 		{
+			SpanColumns columns;
+
 			trajectory_decode_cold(t);
-			v = &t->values[t->first_value[place.ordinal] + position];
+			columns = trajectory_columns(t, place.ordinal);
+			v = span_value(&columns, position);
 			if (v->type == VALUE_EMPTY)
 				v = NULL;
 		}

@@ -497,11 +497,11 @@ extract_span(Extract *x, uint32 ordinal)
 	uint32		class_number = t->span_class[ordinal];
 	const SpanClass *class = &t->classes[class_number];
 	const Shape *shape = &t->shapes[class->shape];
-	const Value *values = t->values + t->first_value[ordinal];
+	SpanColumns columns = trajectory_columns(t, ordinal);
 	const SpanExtra *extra = trajectory_extra(t, ordinal);
 
 	for (uint32 i = 0; i < shape->nkeys; i++)
-		put_attribute(x, INDEX_ATTRIBUTE, shape->keys[i], &values[i], class->kind);
+		put_attribute(x, INDEX_ATTRIBUTE, shape->keys[i], span_value(&columns, i), class->kind);
 	extract_columns(x, ordinal);
 	if (t->end_ns[ordinal] != TIME_OPEN)
 		put_measure(x, MEASURE_DURATION, class->kind,

@@ -57,7 +57,7 @@
  *
  * The order is canonical: spans in preorder (tree.h), attributes by key,
  * strings, keys, resources, scopes, shapes and classes in the order of their
- * first use.  So equal content has equal bytes before compression, and the
+ * first use, mapped keys that nothing uses last, by name.  So equal content has equal bytes before compression, and the
  * content hash is over those.
  */
 #ifndef LLMTRACE_TRAJECTORY_H
@@ -148,6 +148,7 @@ typedef struct SpanClass
 	uint8		kind;			/* OperationKind */
 	bool		is_error;
 	uint32		span_count;
+	uint32		first_column;	/* in Trajectory.columns */
 } SpanClass;
 
 /* A root that names a parent. */
@@ -209,8 +210,10 @@ typedef struct Trajectory
 	uint32		shape_count;
 	SpanClass  *classes;
 	uint32		class_count;
-	Value	   *values;			/* of all spans */
-	uint32	   *first_value;	/* n + 1 entries */
+	ValueColumn *columns;		/* of all classes */
+	uint32		column_count;
+	uint32	   *class_index;	/* each span's place among those of its class */
+	uint32		max_attributes; /* of one span */
 	SpanExtra **extras;			/* NULL, or NULL for spans without */
 
 	MemoryContext context;		/* where all of this lives */
@@ -255,10 +258,13 @@ trajectory_class(const Trajectory *t, uint32 ordinal)
 static inline SpanColumns
 trajectory_columns(const Trajectory *t, uint32 ordinal)
 {
+	const SpanClass *class = trajectory_class(t, ordinal);
+
 	return (SpanColumns) {
-		.shape = &t->shapes[trajectory_class(t, ordinal)->shape],
+		.shape = &t->shapes[class->shape],
 			.keys = t->keys,
-			.values = t->values + t->first_value[ordinal]
+			.columns = t->columns + class->first_column,
+			.index = t->class_index[ordinal]
 	};
 }
 
@@ -268,6 +274,16 @@ trajectory_extra(const Trajectory *t, uint32 ordinal)
 	return t->extras ? t->extras[ordinal] : NULL;
 }
 
+/* Has a span a sibling after it? */
+static inline bool
+trajectory_has_next_sibling(const Trajectory *t, uint32 ordinal)
+{
+	uint32		next = ordinal + t->subtree[ordinal];
+
+	return next < t->n && t->parent[next] == t->parent[ordinal];
+}
+
+extern AttrList trajectory_attributes(const Trajectory *t, uint32 ordinal, Value *room);
 extern uint64 trajectory_parent_id(const Trajectory *t, uint32 ordinal);
 extern RootKind trajectory_root_kind(const Trajectory *t, uint32 ordinal);
 extern uint32 trajectory_primary_root(const Trajectory *t);

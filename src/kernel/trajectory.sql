@@ -6,7 +6,7 @@ BEGIN
 		RAISE EXCEPTION 'llmtrace needs a database with encoding UTF8'
 			USING ERRCODE = 'feature_not_supported',
 				  DETAIL = pg_catalog.format('This database has encoding %s.', pg_catalog.getdatabaseencoding()),
-				  HINT = 'Create one with CREATE DATABASE … ENCODING ''UTF8'' TEMPLATE template0.';
+				  HINT = 'Create one with CREATE DATABASE name ENCODING ''UTF8'' TEMPLATE template0.';
 	END IF;
 END
 $$;
@@ -65,7 +65,7 @@ COMMENT ON FUNCTION trajectory_lt(trajectory, trajectory) IS 'implementation of 
 COMMENT ON FUNCTION trajectory_le(trajectory, trajectory) IS 'implementation of operator <=';
 COMMENT ON FUNCTION trajectory_gt(trajectory, trajectory) IS 'implementation of operator >';
 COMMENT ON FUNCTION trajectory_ge(trajectory, trajectory) IS 'implementation of operator >=';
-COMMENT ON FUNCTION trajectory_cmp(trajectory, trajectory) IS 'less, equal or greater: -1, 0 or 1 and beyond, by trace id, then by content';
+COMMENT ON FUNCTION trajectory_cmp(trajectory, trajectory) IS 'less than, equal to or greater than 0: order by trace id, then by content';
 COMMENT ON FUNCTION trajectory_hash(trajectory) IS 'hash of the content';
 COMMENT ON FUNCTION trajectory_hash_extended(trajectory, bigint) IS 'hash of the content, with a seed';
 
@@ -94,7 +94,7 @@ CREATE OPERATOR >= (
 	COMMUTATOR = <=, NEGATOR = <, RESTRICT = scalargesel, JOIN = scalargejoinsel
 );
 
-COMMENT ON OPERATOR = (trajectory, trajectory) IS 'same content?';
+COMMENT ON OPERATOR = (trajectory, trajectory) IS 'same content? As a function: trajectory_eq.';
 COMMENT ON OPERATOR <> (trajectory, trajectory) IS 'different content?';
 COMMENT ON OPERATOR < (trajectory, trajectory) IS 'before, by trace id, then by content?';
 COMMENT ON OPERATOR <= (trajectory, trajectory) IS 'before or equal, by trace id, then by content?';
@@ -249,11 +249,11 @@ CREATE FUNCTION spans(t trajectory) RETURNS TABLE (
 )
 	AS 'MODULE_PATHNAME', 'trajectory_spans' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 50;
 COMMENT ON FUNCTION spans(trajectory) IS
-'One row a span, in preorder; ordinal, parent and depth count from 1. started_at is the trace''s start, start_ms is from there. Token columns are a span''s own usage, NULL where its descendants report it again, so that a sum is right; reported_* is what the span itself says.';
+'One row a span, in preorder; ordinal, parent and depth count from 1. started_at is the trace''s start, start_ms is from there. Token columns are a span''s own usage, NULL where its descendants report it again, so that a sum is right; reported_* is what the span itself says. Beside a table with columns of the same names, give it an alias: spans(t) AS s.';
 
 CREATE FUNCTION span_attributes(t trajectory, ordinal integer) RETURNS jsonb
 	AS 'MODULE_PATHNAME', 'trajectory_span_attributes' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 200;
-COMMENT ON FUNCTION span_attributes(trajectory, integer) IS 'the attributes of a span, by its ordinal';
+COMMENT ON FUNCTION span_attributes(trajectory, integer) IS 'the attributes of a span, by its ordinal (from 1; an error if there is no such span)';
 
 CREATE FUNCTION span_events(t trajectory, ordinal integer) RETURNS jsonb
 	AS 'MODULE_PATHNAME', 'trajectory_span_events' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 200;
@@ -328,7 +328,7 @@ CREATE AGGREGATE trajectory_agg(
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE trajectory_agg(uuid, text, text, text, timestamptz, timestamptz, text, text, jsonb) IS
-'A trajectory from the rows of a table of spans, for each trace: GROUP BY the trace id. A NULL parent is a root, a NULL end an open span.';
+'A trajectory from the rows of a table of spans, for each trace: GROUP BY the trace id. The arguments are, in this order: trace id, span id and parent span id (hexadecimal), name, start, end, span kind, status, attributes. A NULL parent is a root, a NULL end an open span.';
 
 CREATE AGGREGATE trajectory_agg(
 	trace_id uuid, span_id text, parent_span_id text, name text,

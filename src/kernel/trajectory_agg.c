@@ -19,8 +19,9 @@
 #include "utils/memutils.h"
 #include "utils/uuid.h"
 
-/* Merge as soon as the state has this many spans more than after the last time. */
+/* Merge as soon as the state has so many spans, or bytes; then at twice as many. */
 #define MIN_MERGE_SPANS 4096
+#define MIN_MERGE_BYTES (16 * 1024 * 1024)
 
 typedef struct SpanState
 {
@@ -28,27 +29,9 @@ typedef struct SpanState
 	MemoryContext spans_context;	/* of the set and what it refers to */
 	SpanSet    *set;
 	uint8		trace_id[16];
-	uint32		merge_at;		/* number of spans at which to merge */
+	uint32		merge_spans;	/* number of spans at which to merge */
+	Size		merge_bytes;	/* memory at which to merge */
 } SpanState;
-
-void
-trajectory_require_same_trace(const uint8 *a, const uint8 *b)
-{
-	StringInfoData x;
-	StringInfoData y;
-
-	if (memcmp(a, b, 16) == 0)
-		return;
-	initStringInfo(&x);
-	hex_put(&x, a, 16);
-	initStringInfo(&y);
-	hex_put(&y, b, 16);
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("spans of different traces cannot be put into one trajectory"),
-			 errdetail("The trace ids are %s and %s.", x.data, y.data),
-			 errhint("Use GROUP BY with the trace id.")));
-}
 
 static MemoryContext
 aggregate_context(FunctionCallInfo fcinfo)
@@ -79,7 +62,8 @@ state_create(MemoryContext context, const uint8 *trace_id)
 
 	state->context = context;
 	memcpy(state->trace_id, trace_id, sizeof(state->trace_id));
-	state->merge_at = MIN_MERGE_SPANS;
+	state->merge_spans = MIN_MERGE_SPANS;
+	state->merge_bytes = MIN_MERGE_BYTES;
 	begin_set(state);
 	return state;
 }
@@ -118,14 +102,17 @@ merge_if_large(SpanState *state)
 	MemoryContext old_spans = state->spans_context;
 	struct varlena *datum;
 
-	if (state->set->span_count < state->merge_at)
+	if (state->set->span_count < state->merge_spans &&
+		MemoryContextMemAllocated(state->spans_context, true) < state->merge_bytes)
 		return;
 	datum = state_encode(state, CODEC_RAW);
 	begin_set(state);
 	add_datum(state, datum);
 	pfree(datum);
 	MemoryContextDelete(old_spans);
-	state->merge_at = Max(MIN_MERGE_SPANS, state->set->span_count * 2);
+	state->merge_spans = Max(MIN_MERGE_SPANS, state->set->span_count * 2);
+	state->merge_bytes = Max(MIN_MERGE_BYTES,
+							 MemoryContextMemAllocated(state->spans_context, true) * 2);
 }
 
 /* merge_agg(trajectory) */
@@ -148,7 +135,7 @@ trajectory_merge_transfn(PG_FUNCTION_ARGS)
 	{
 		TrajectorySummary s;
 
-		trajectory_summary_arg(fcinfo, 1, &s);
+		trajectory_read_summary(datum, &s);
 		state = state_create(context, s.trace_id);
 	}
 	add_datum(state, datum);
@@ -180,21 +167,26 @@ span_id_arg(FunctionCallInfo fcinfo, int arg, const char *what)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s is malformed", what),
 				 errdetail("\"%.*s\" is not a number of at most 16 hexadecimal digits.",
-						   (int) Min(digits.len, 60), digits.data)));
+						   utf8_clip(digits, 60), digits.data),
+				 errhint("Other ids can be made into one: to_hex(id) of a number, left(md5(id), 16) of a text.")));
 	return span_id_from_bytes(id);
 }
 
+/* One of some words, in either case, also as OTLP spells it with a prefix. */
 static uint8
 word_arg(FunctionCallInfo fcinfo, int arg, const char *const *words, uint8 count,
-		 const char *what, const char *hint)
+		 const char *prefix, const char *what, const char *hint)
 {
 	char	   *word;
+	char	   *bare;
 
 	if (PG_ARGISNULL(arg))
 		return 0;
-	word = text_to_cstring(PG_GETARG_TEXT_PP(arg));
+	word = bare = text_to_cstring(PG_GETARG_TEXT_PP(arg));
+	if (pg_strncasecmp(word, prefix, strlen(prefix)) == 0)
+		bare += strlen(prefix);
 	for (uint8 i = 0; i < count; i++)
-		if (pg_strcasecmp(word, words[i]) == 0)
+		if (pg_strcasecmp(bare, words[i]) == 0)
 			return i;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -202,17 +194,20 @@ word_arg(FunctionCallInfo fcinfo, int arg, const char *const *words, uint8 count
 			 errhint("%s", hint)));
 }
 
-static int64
-ns_from_timestamptz(TimestampTz time)
+static void
+require_time(bool is_in_range)
 {
-	int64		ns;
-
-	if (TIMESTAMP_NOT_FINITE(time) || !timestamptz_to_ns(time, &ns) || ns < 0)
+	if (!is_in_range)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				 errmsg("time of a span is out of range"),
 				 errdetail("Times lie between the years 1970 and 2262.")));
-	return ns;
+}
+
+static bool
+ns_from_timestamptz(TimestampTz time, int64 *ns)
+{
+	return !TIMESTAMP_NOT_FINITE(time) && timestamptz_to_ns(time, ns);
 }
 
 /*
@@ -225,7 +220,6 @@ add_row(FunctionCallInfo fcinfo, int64 start_ns, int64 end_ns)
 {
 	MemoryContext context = aggregate_context(fcinfo);
 	SpanState  *state = PG_ARGISNULL(0) ? NULL : (SpanState *) PG_GETARG_POINTER(0);
-	MemoryContext old;
 	pg_uuid_t  *trace_id;
 	Span		span = {.start_ns = start_ns,.end_ns = end_ns};
 
@@ -247,9 +241,9 @@ add_row(FunctionCallInfo fcinfo, int64 start_ns, int64 end_ns)
 				 errmsg("span id must not be zero")));
 	if (!PG_ARGISNULL(3) && VARSIZE_ANY_EXHDR(PG_GETARG_TEXT_PP(3)) > 0)
 		span.parent_id = span_id_arg(fcinfo, 3, "parent span id");
-	span.span_kind = word_arg(fcinfo, 7, span_kind_names, SPAN_KIND_COUNT, "span kind",
+	span.span_kind = word_arg(fcinfo, 7, span_kind_names, SPAN_KIND_COUNT, "SPAN_KIND_", "span kind",
 							  "Known are unspecified, internal, server, client, producer and consumer.");
-	span.status = word_arg(fcinfo, 8, span_status_names, SPAN_STATUS_COUNT, "status",
+	span.status = word_arg(fcinfo, 8, span_status_names, SPAN_STATUS_COUNT, "STATUS_CODE_", "status",
 						   "Known are unset, ok and error.");
 
 	if (state == NULL)
@@ -261,7 +255,7 @@ add_row(FunctionCallInfo fcinfo, int64 start_ns, int64 end_ns)
 		spanset_add_scope(state->set);
 	}
 
-	old = MemoryContextSwitchTo(state->spans_context);
+	/* arguments are detoasted here, in the call's context; the set copies them */
 	span.name = copy_text_arg(fcinfo, 4, state->set);
 	if (span.name.len > SPAN_NAME_MAX_LEN)
 		ereport(ERROR,
@@ -270,7 +264,6 @@ add_row(FunctionCallInfo fcinfo, int64 start_ns, int64 end_ns)
 	if (!PG_ARGISNULL(9))
 		span.attributes = jsonb_attributes(state->set, PG_GETARG_JSONB_P(9));
 	*spanset_add_span(state->set) = span;
-	MemoryContextSwitchTo(old);
 
 	merge_if_large(state);
 	return state;
@@ -294,10 +287,10 @@ trajectory_rows_transfn(PG_FUNCTION_ARGS)
 	int64		end_ns = TIME_OPEN;
 
 	require_start(fcinfo);
-	start_ns = ns_from_timestamptz(PG_GETARG_TIMESTAMPTZ(5));
+	require_time(ns_from_timestamptz(PG_GETARG_TIMESTAMPTZ(5), &start_ns) && start_ns >= 0);
 	if (!PG_ARGISNULL(6))
-		end_ns = ns_from_timestamptz(PG_GETARG_TIMESTAMPTZ(6));
-	PG_RETURN_POINTER(add_row(fcinfo, start_ns, end_ns < start_ns ? TIME_OPEN : end_ns));
+		require_time(ns_from_timestamptz(PG_GETARG_TIMESTAMPTZ(6), &end_ns));
+	PG_RETURN_POINTER(add_row(fcinfo, start_ns, span_end(start_ns, end_ns)));
 }
 
 /* trajectory_agg(…, start_ns bigint, end_ns bigint, …) */
@@ -310,13 +303,9 @@ trajectory_rows_ns_transfn(PG_FUNCTION_ARGS)
 
 	require_start(fcinfo);
 	start_ns = PG_GETARG_INT64(5);
-	if (start_ns < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("time of a span is out of range"),
-				 errdetail("Times lie between the years 1970 and 2262.")));
+	require_time(start_ns >= 0);
 	end_ns = PG_ARGISNULL(6) ? TIME_OPEN : PG_GETARG_INT64(6);
-	PG_RETURN_POINTER(add_row(fcinfo, start_ns, end_ns < start_ns ? TIME_OPEN : end_ns));
+	PG_RETURN_POINTER(add_row(fcinfo, start_ns, span_end(start_ns, end_ns)));
 }
 
 PG_FUNCTION_INFO_V1(trajectory_agg_combine);

@@ -178,7 +178,7 @@ decode_times(Trajectory *t, Cursor *c)
 			length > (uint64) (PG_INT64_MAX - start) + 1)
 			bytes_corrupt("times");
 		t->start_ns[i] = start;
-		t->end_ns[i] = length == 0 ? TIME_OPEN : start + (int64) (length - 1);
+		t->end_ns[i] = length == 0 ? TIME_OPEN : span_end(start, start + (int64) (length - 1));
 	}
 }
 
@@ -309,6 +309,17 @@ decode_string(const Trajectory *t, Cursor *c, const char *what)
 	return t->strings[cursor_index(c, t->string_count, what)];
 }
 
+/* A number that this version has no meaning for. */
+static void
+fail_newer(const char *what, uint64 number)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("trajectory refers to an unknown %s", what),
+			 errdetail("Its number is %llu.", (unsigned long long) number),
+			 errhint("The value may have been written by a later version of llmtrace.")));
+}
+
 static void
 decode_keys(Trajectory *t, Cursor *c)
 {
@@ -329,12 +340,14 @@ decode_keys(Trajectory *t, Cursor *c)
 				break;
 			case KEY_BUILT_IN:
 				if (number >= (uint64) known_key_count)
-					bytes_corrupt("keys");
+					fail_newer("built-in key", number);
 				t->keys[i] = key_make_known(number);
 				break;
 			case KEY_DERIVED:
-				if (number == COLUMN_NONE || number >= COLUMN_COUNT || is_mapped)
+				if (number == COLUMN_NONE || is_mapped)
 					bytes_corrupt("keys");
+				if (number >= COLUMN_COUNT)
+					fail_newer("canonical column", number);
 				t->keys[i] = key_make_derived(number);
 				break;
 			default:
@@ -344,8 +357,10 @@ decode_keys(Trajectory *t, Cursor *c)
 		{
 			uint8		column = cursor_byte(c, "keys");
 
-			if (column == COLUMN_NONE || column >= COLUMN_COUNT)
+			if (column == COLUMN_NONE)
 				bytes_corrupt("keys");
+			if (column >= COLUMN_COUNT)
+				fail_newer("canonical column", column);
 			key_map(&t->keys[i], column);
 		}
 	}
@@ -448,11 +463,12 @@ decode_shapes(Trajectory *t, Cursor *c)
 	{
 		Shape	   *shape = &t->shapes[i];
 
+		CHECK_FOR_INTERRUPTS();
 		shape->nkeys = cursor_count(c, 1, "shapes");
 		shape->keys = alloc_array(t, shape->nkeys, sizeof(uint32));
 		for (uint32 k = 0; k < shape->nkeys; k++)
 			shape->keys[k] = cursor_index(c, t->key_count, "shapes");
-		shape_prepare(shape, t->keys, alloc_array(t, shape->nkeys, SHAPE_ALIAS_SIZE));
+		shape_prepare(shape, t->keys, alloc_array(t, shape->nkeys, sizeof(uint32)));
 	}
 }
 
@@ -484,89 +500,85 @@ decode_class_table(Trajectory *t, Cursor *c)
 	}
 }
 
-/*
- * One attribute of all spans of a class.  Strings and integers, which most
- * columns hold, have loops of their own.
- */
+/* One attribute of all n spans of a class. */
 static void
-decode_column(Trajectory *t, Cursor *c, const uint32 *spans, uint32 n, uint32 place)
+decode_column(Trajectory *t, Cursor *c, uint32 n, ValueColumn *column)
 {
 	uint8		type = cursor_byte(c, "columns");
-	Value	   *values = t->values + place;
-	Value		v = {.type = type};
+	Value	   *values;
 
-	if (type & COLUMN_CONSTANT)
-	{
-		decode_payload(t, c, type & ~COLUMN_CONSTANT, &v);
-		for (uint32 i = 0; i < n; i++)
-			values[t->first_value[spans[i]]] = v;
-	}
-	else if (type == VALUE_STRING)
-		for (uint32 i = 0; i < n; i++)
-		{
-			Bytes		s = decode_string(t, c, "columns");
+	column->mask = 0;
+	if (type & COLUMN_CONSTANT || type == VALUE_EMPTY)
+		n = 1;
+	else
+		column->mask = PG_UINT32_MAX;
+	column->values = values = alloc_array(t, n, sizeof(Value));
 
-			v.len = s.len;
-			v.bytes = s.data;
-			values[t->first_value[spans[i]]] = v;
-		}
+	if (type == VALUE_STRING)
+		for (uint32 i = 0; i < n; i++)
+			values[i] = value_string(decode_string(t, c, "columns"));
 	else if (type == VALUE_INT)
 		for (uint32 i = 0; i < n; i++)
-		{
-			v.integer = unzigzag(cursor_varint(c, "columns"));
-			values[t->first_value[spans[i]]] = v;
-		}
+			values[i] = value_int(unzigzag(cursor_varint(c, "columns")));
+	else if (type == COLUMN_MIXED)
+		for (uint32 i = 0; i < n; i++)
+			decode_payload(t, c, cursor_byte(c, "columns"), &values[i]);
 	else
 		for (uint32 i = 0; i < n; i++)
-		{
-			uint8		own = type == COLUMN_MIXED ? cursor_byte(c, "columns") : type;
-
-			decode_payload(t, c, own, &values[t->first_value[spans[i]]]);
-		}
+			decode_payload(t, c, type & ~COLUMN_CONSTANT, &values[i]);
 }
 
 static void
 decode_columns(Trajectory *t, Cursor *c)
 {
-	uint32	   *ends;			/* of each class, in spans */
-	uint32	   *spans;			/* by class */
-	uint64		values = 0;
+	ValueColumn *column;
+	uint64		columns = 0;
 
+	t->class_index = alloc_array(t, t->n, sizeof(uint32));
 	for (uint32 i = 0; i < t->n; i++)
-		t->classes[t->span_class[i]].span_count++;
-	t->first_value = alloc_array(t, t->n + 1, sizeof(uint32));
-	for (uint32 i = 0; i < t->n; i++)
-	{
-		t->first_value[i] = (uint32) values;
-		values += t->shapes[trajectory_class(t, i)->shape].nkeys;
-		if (values > TRAJECTORY_MAX_VALUES)
-			bytes_corrupt("columns");
-	}
-	t->first_value[t->n] = (uint32) values;
-	t->values = alloc_array(t, values, sizeof(Value));
+		t->class_index[i] = t->classes[t->span_class[i]].span_count++;
 
-	ends = alloc_scratch(t->class_count, sizeof(uint32));
-	spans = alloc_scratch(t->n, sizeof(uint32));
-	for (uint32 i = 0, sum = 0; i < t->class_count; i++)
+	for (uint32 i = 0; i < t->class_count; i++)
 	{
-		ends[i] = sum;
-		sum += t->classes[i].span_count;
+		SpanClass  *class = &t->classes[i];
+		uint32		nkeys = t->shapes[class->shape].nkeys;
+
+		if (class->span_count == 0)
+			bytes_corrupt("classes");
+		class->first_column = (uint32) columns;
+		columns += nkeys;
+		t->max_attributes = Max(t->max_attributes, nkeys);
 	}
-	for (uint32 i = 0; i < t->n; i++)
-		spans[ends[t->span_class[i]]++] = i;
+	/* each takes a byte at least */
+	if (columns > cursor_left(c))
+		bytes_corrupt("columns");
+	t->column_count = (uint32) columns;
+	t->columns = column = alloc_array(t, columns, sizeof(ValueColumn));
 
 	for (uint32 i = 0; i < t->class_count; i++)
 	{
 		const SpanClass *class = &t->classes[i];
 
 		CHECK_FOR_INTERRUPTS();
-		if (class->span_count == 0)
-			bytes_corrupt("classes");
 		for (uint32 k = 0; k < t->shapes[class->shape].nkeys; k++)
-			decode_column(t, c, spans + ends[i] - class->span_count, class->span_count, k);
+			decode_column(t, c, class->span_count, column++);
 	}
-	pfree(ends);
-	pfree(spans);
+}
+
+/*
+ * All attributes of a span, derived ones among them.  room has
+ * t->max_attributes entries.
+ */
+AttrList
+trajectory_attributes(const Trajectory *t, uint32 ordinal, Value *room)
+{
+	SpanColumns columns = trajectory_columns(t, ordinal);
+
+	for (uint32 k = 0; k < columns.shape->nkeys; k++)
+		room[k] = *span_value(&columns, k);
+	return (AttrList) {
+		columns.shape->nkeys, columns.shape->keys, room
+	};
 }
 
 static SpanExtra *
@@ -749,15 +761,54 @@ check_attributes(const Trajectory *t, const AttrList *list)
 }
 
 /*
+ * Check the values of all spans.  Many of them may be one string: what has
+ * been checked is remembered by where the string begins, and as which type.
+ */
+static void
+check_columns(const Trajectory *t)
+{
+	const char *base = t->string_count > 0 ? t->strings[0].data : NULL;
+	const Bytes *last = t->string_count > 0 ? &t->strings[t->string_count - 1] : NULL;
+	size_t		size = last ? last->data + last->len - base : 0;
+	uint8	   *is_checked = palloc_extended(size + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+
+	for (uint32 i = 0; i < t->class_count; i++)
+	{
+		const SpanClass *class = &t->classes[i];
+
+		for (uint32 k = 0; k < t->shapes[class->shape].nkeys; k++)
+		{
+			const ValueColumn *column = &t->columns[class->first_column + k];
+			uint32		n = column->mask == 0 ? 1 : class->span_count;
+
+			CHECK_FOR_INTERRUPTS();
+			for (uint32 v = 0; v < n; v++)
+			{
+				const Value *value = &column->values[v];
+
+				if (value_is_bytes(value->type) && value->len > 0)
+				{
+					uint8	   *types = &is_checked[value->bytes - base];
+
+					if (*types & 1 << value->type)
+						continue;
+					*types |= 1 << value->type;
+				}
+				value_check(value, 0);
+			}
+		}
+	}
+	pfree(is_checked);
+}
+
+/*
  * Check what decoding leaves open and encoding takes for granted, for a value
  * from outside: the contents of strings and values.
  */
 void
 trajectory_check(const Trajectory *t)
 {
-	static const uint8 zero[16];
-
-	if (memcmp(t->summary.trace_id, zero, sizeof(zero)) == 0)
+	if (bytes_are_zero(t->summary.trace_id, sizeof(t->summary.trace_id)))
 		bytes_corrupt("trace id");
 	for (uint32 i = 0; i < t->n; i++)
 		if (trajectory_span_id(t, i) == 0)
@@ -792,8 +843,7 @@ trajectory_check(const Trajectory *t)
 			bytes_corrupt("scopes");
 		check_attributes(t, &s->attributes);
 	}
-	for (uint32 i = 0; i < t->first_value[t->n]; i++)
-		value_check(&t->values[i], 0);
+	check_columns(t);
 	for (uint32 i = 0; t->extras && i < t->n; i++)
 	{
 		const SpanExtra *extra = t->extras[i];
@@ -944,6 +994,8 @@ trajectory_add_to_set(const Trajectory *t, SpanSet *set, uint32 from, uint32 cou
 	uint32	   *keys = arena_alloc(&set->arena, t->key_count * sizeof(uint32));
 	uint32		first_resource = set->resource_count;
 	uint32		first_scope = set->scope_count;
+	uint32	  **mapped = palloc_extended(t->class_count * sizeof(uint32 *),
+										 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 
 	for (uint32 i = 0; i < t->key_count; i++)
 	{
@@ -972,9 +1024,11 @@ trajectory_add_to_set(const Trajectory *t, SpanSet *set, uint32 from, uint32 cou
 	for (uint32 i = from; i < from + count; i++)
 	{
 		const SpanClass *class = trajectory_class(t, i);
-		const Shape *shape = &t->shapes[class->shape];
 		const SpanExtra *extra = trajectory_extra(t, i);
-		AttrList	attributes = {shape->nkeys, shape->keys, t->values + t->first_value[i]};
+		uint32		nkeys = t->shapes[class->shape].nkeys;
+		AttrList	attributes = trajectory_attributes(t, i,
+													   arena_alloc(&set->arena, nkeys * sizeof(Value)));
+		uint32	  **class_keys = &mapped[t->span_class[i]];
 		Span	   *span = spanset_add_span(set);
 
 		memcpy(span->trace_id, t->summary.trace_id, sizeof(span->trace_id));
@@ -989,9 +1043,13 @@ trajectory_add_to_set(const Trajectory *t, SpanSet *set, uint32 from, uint32 cou
 		span->status = class->status;
 		span->resource = first_resource + class->resource;
 		span->scope = first_scope + class->scope;
-		span->attributes = map_attributes(&attributes, keys, set);
+		if (*class_keys == NULL)
+			*class_keys = map_attributes(&attributes, keys, set).keys;
+		span->attributes = attributes;
+		span->attributes.keys = *class_keys;
 		span->is_derived = true;
 		if (extra)
 			add_extra(extra, keys, set, span);
 	}
+	pfree(mapped);
 }

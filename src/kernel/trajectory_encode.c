@@ -36,6 +36,7 @@ typedef struct Numbering
 struct TrajectoryEncoder
 {
 	SpanSet    *set;
+	bool		keep_mapped;	/* also keys that no span uses any more */
 	MemoryContext context;		/* of the encoder */
 	MemoryContext scratch;		/* of one trace */
 	uint64		trace;			/* counts traces, from 1 */
@@ -349,20 +350,20 @@ classify_spans(TrajectoryEncoder *e)
 	for (uint32 i = 0; i < e->n; i++)
 	{
 		const Span *span = e->spans[i];
-		ClassRecord record = {
-			.name = string_number(e, span->name),
-			.trace_state = string_number(e, span->trace_state),
-			.shape = numbering_number(&e->shapes, e->trace, span->shape),
-			.resource = resource_number(e, span->resource),
-			.scope = scope_number(e, span->scope),
-			.flags = span->flags,
-			.kinds = span->span_kind | span->status << 3 |
-			e->is_error[i] << 5 | e->kind[i] << 8
-		};
+		ClassRecord record;
 		bool		is_new;
-		uint32		class = dictionary_number(&e->classes,
-											  (Bytes) {(char *) &record, sizeof(record)},
-											  &is_new);
+		uint32		class;
+
+		/* strings are numbered in this order, which the format fixes */
+		record.name = string_number(e, span->name);
+		record.trace_state = string_number(e, span->trace_state);
+		record.shape = numbering_number(&e->shapes, e->trace, span->shape);
+		record.resource = resource_number(e, span->resource);
+		record.scope = scope_number(e, span->scope);
+		record.flags = span->flags;
+		record.kinds = span->span_kind | span->status << 3 |
+			e->is_error[i] << 5 | e->kind[i] << 8;
+		class = dictionary_number(&e->classes, (Bytes) {(char *) &record, sizeof(record)}, &is_new);
 
 		if (is_new)
 		{
@@ -660,9 +661,41 @@ put_links(TrajectoryEncoder *e, const Span *span)
 	}
 }
 
+static int
+mapped_key_compare(const void *a, const void *b, void *arg)
+{
+	const uint32 *order = arg;
+	uint32		x = order[*(const uint32 *) a];
+	uint32		y = order[*(const uint32 *) b];
+
+	return (x > y) - (x < y);
+}
+
+/*
+ * Number the mapped keys that no span uses, by name.  Were they left out, a
+ * merge would forget a mapping whose span lost to another version of itself,
+ * and would no longer be associative.
+ */
+static void
+number_mapped_keys(TrajectoryEncoder *e)
+{
+	uint32	   *unused = scratch_alloc(e, e->set->key_count * sizeof(uint32));
+	uint32		count = 0;
+	uint32		number;
+
+	for (uint32 i = 0; i < e->set->key_count; i++)
+		if (e->set->keys[i].is_mapped && !numbering_find(&e->keys, e->trace, i, &number))
+			unused[count++] = i;
+	qsort_arg(unused, count, sizeof(uint32), mapped_key_compare, e->set->key_order);
+	for (uint32 i = 0; i < count; i++)
+		key_number(e, unused[i]);
+}
+
 static void
 put_keys(TrajectoryEncoder *e, StringInfo buf)
 {
+	if (e->keep_mapped)
+		number_mapped_keys(e);
 	put_varint(buf, e->keys.count);
 	for (uint32 i = 0; i < e->keys.count; i++)
 	{
@@ -927,6 +960,7 @@ trajectory_encode_set(SpanSet *set, bool merge, Codec codec)
 			spans[i] = &set->spans[i];
 	}
 	encoder = trajectory_encoder_create(set);
+	encoder->keep_mapped = true;
 	datum = trajectory_encode(encoder, spans, n, codec);
 	trajectory_encoder_free(encoder);
 	return datum;

@@ -31,7 +31,7 @@ PG_FUNCTION_INFO_V1(trajectory_out);
 Datum
 trajectory_out(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
 	StringInfoData buf;
 
 	initStringInfo(&buf);
@@ -56,7 +56,7 @@ PG_FUNCTION_INFO_V1(trajectory_send);
 Datum
 trajectory_send(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
 	struct varlena *raw = trajectory_recode(t, 0, t->n, CODEC_RAW);
 	StringInfoData buf;
 

@@ -12,16 +12,41 @@
 #include "kernel/trajectory_sql.h"
 #include "kernel/trajectory_text.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 
 /* ---------------------------------------------------------- comparison --- */
 
+/*
+ * Sorting and ANALYZE compare very many values in a context that lives long,
+ * so nothing may be left behind.
+ */
+static int
+compare_content(FunctionCallInfo fcinfo)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "llmtrace comparison",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	int			cmp = trajectory_compare(trajectory_from_datum(PG_GETARG_DATUM(0), false),
+										 trajectory_from_datum(PG_GETARG_DATUM(1), false));
+
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return cmp;
+}
+
+/* Mostly the trace ids, in the headers, tell. */
 static int
 compare_args(FunctionCallInfo fcinfo)
 {
-	Trajectory *a = trajectory_from_datum(PG_GETARG_DATUM(0), false);
-	Trajectory *b = trajectory_from_datum(PG_GETARG_DATUM(1), false);
+	TrajectorySummary a;
+	TrajectorySummary b;
+	int			cmp;
 
-	return trajectory_compare(a, b);
+	trajectory_summary_arg(fcinfo, 0, &a);
+	trajectory_summary_arg(fcinfo, 1, &b);
+	cmp = memcmp(a.trace_id, b.trace_id, sizeof(a.trace_id));
+	return cmp != 0 ? cmp : compare_content(fcinfo);
 }
 
 /* Most unequal values have another hash, which the header tells. */
@@ -33,7 +58,7 @@ args_are_equal(FunctionCallInfo fcinfo)
 
 	trajectory_summary_arg(fcinfo, 0, &a);
 	trajectory_summary_arg(fcinfo, 1, &b);
-	return a.content_hash == b.content_hash && compare_args(fcinfo) == 0;
+	return a.content_hash == b.content_hash && compare_content(fcinfo) == 0;
 }
 
 PG_FUNCTION_INFO_V1(trajectory_eq);
@@ -132,7 +157,7 @@ PG_FUNCTION_INFO_V1(trajectory_subtree);
 Datum
 trajectory_subtree(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
 	uint32		ordinal = ordinal_arg(fcinfo, 1, t);
 
 	PG_RETURN_POINTER(trajectory_recode(t, ordinal, t->subtree[ordinal],
@@ -243,7 +268,7 @@ PG_FUNCTION_INFO_V1(trajectory_root_name);
 Datum
 trajectory_root_name(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_TABLES);
 
 	PG_RETURN_DATUM(text_datum(trajectory_class(t, trajectory_primary_root(t))->name));
 }
@@ -252,7 +277,7 @@ PG_FUNCTION_INFO_V1(trajectory_status);
 Datum
 trajectory_status(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_TABLES);
 	const SpanClass *class = trajectory_class(t, trajectory_primary_root(t));
 
 	PG_RETURN_TEXT_P(cstring_to_text(span_status_names[class->status]));
@@ -270,11 +295,11 @@ trajectory_depth(PG_FUNCTION_ARGS)
 }
 
 static const Value *
-find_attribute(const Trajectory *t, uint32 n, const uint32 *keys, const Value *values, Bytes name)
+find_attribute(const Trajectory *t, const AttrList *list, Bytes name)
 {
-	for (uint32 i = 0; i < n; i++)
-		if (!t->keys[keys[i]].is_derived && bytes_equal(t->keys[keys[i]].name, name))
-			return &values[i];
+	for (uint32 i = 0; i < list->n; i++)
+		if (!t->keys[list->keys[i]].is_derived && bytes_equal(t->keys[list->keys[i]].name, name))
+			return &list->values[i];
 	return NULL;
 }
 
@@ -283,19 +308,17 @@ PG_FUNCTION_INFO_V1(trajectory_attr);
 Datum
 trajectory_attr(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
 	text	   *name = PG_GETARG_TEXT_PP(1);
 	Bytes		key = {VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)};
 	uint32		root = trajectory_primary_root(t);
-	const SpanClass *class = trajectory_class(t, root);
-	const Shape *shape = &t->shapes[class->shape];
-	const AttrList *resource = &t->resources[class->resource].attributes;
-	const Value *v;
+	Value	   *room = palloc_extended(Max(t->max_attributes, 1) * sizeof(Value), MCXT_ALLOC_HUGE);
+	AttrList	own = trajectory_attributes(t, root, room);
+	const Value *v = find_attribute(t, &own, key);
 	StringInfoData buf;
 
-	v = find_attribute(t, shape->nkeys, shape->keys, t->values + t->first_value[root], key);
 	if (v == NULL)
-		v = find_attribute(t, resource->n, resource->keys, resource->values, key);
+		v = find_attribute(t, &t->resources[trajectory_class(t, root)->resource].attributes, key);
 	if (v == NULL || v->type == VALUE_EMPTY)
 		PG_RETURN_NULL();
 	if (v->type == VALUE_STRING)
@@ -311,7 +334,7 @@ PG_FUNCTION_INFO_V1(trajectory_show);
 Datum
 trajectory_show(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
 	StringInfoData buf;
 
 	initStringInfo(&buf);
@@ -323,7 +346,7 @@ PG_FUNCTION_INFO_V1(trajectory_path_signature);
 Datum
 trajectory_path_signature(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_TABLES);
 	StringInfoData buf;
 
 	initStringInfo(&buf);
@@ -343,7 +366,7 @@ trajectory_failure_signature(PG_FUNCTION_ARGS)
 	trajectory_summary_arg(fcinfo, 0, &s);
 	if (s.error_count == 0)
 		PG_RETURN_NULL();
-	t = trajectory_arg(fcinfo, 0, true);
+	t = trajectory_arg(fcinfo, 0, PARTS_TABLES);
 	initStringInfo(&buf);
 	if (!failure_signature(&buf, t))
 		PG_RETURN_NULL();
@@ -354,7 +377,7 @@ PG_FUNCTION_INFO_V1(trajectory_to_otlp);
 Datum
 trajectory_to_otlp(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, true);
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
 	StringInfoData buf;
 
 	initStringInfo(&buf);

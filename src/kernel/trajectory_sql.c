@@ -12,6 +12,7 @@
 #include "access/detoast.h"
 #include "common/int.h"
 #include "compat.h"
+#include "kernel/otlp.h"
 #include "kernel/trajectory_sql.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -88,12 +89,13 @@ fill_cache(TrajectoryCache *cache, struct varlena *datum)
  * one argument of a function.
  */
 Trajectory *
-trajectory_arg(FunctionCallInfo fcinfo, int arg, bool with_cold)
+trajectory_arg(FunctionCallInfo fcinfo, int arg, TrajectoryParts parts)
 {
 	struct varlena *given = (struct varlena *) PG_GETARG_POINTER(arg);
 	TrajectoryCache *cache = get_cache(fcinfo);
 	bool		is_toasted = VARATT_IS_EXTERNAL_ONDISK(given);
 	struct varatt_external toast;
+	Trajectory *t;
 
 	if (is_toasted)
 		VARATT_EXTERNAL_GET_POINTER(toast, given);
@@ -113,9 +115,14 @@ trajectory_arg(FunctionCallInfo fcinfo, int arg, bool with_cold)
 			cache->toast_rawsize = toast.va_rawsize;
 		}
 	}
-	if (with_cold)
-		trajectory_decode_cold(cache->t);
-	return cache->t;
+	t = cache->t;
+	cache->t = NULL;			/* should decoding fail half-way */
+	if (parts >= PARTS_TABLES)
+		trajectory_decode_tables(t);
+	if (parts == PARTS_ALL)
+		trajectory_decode_cold(t);
+	cache->t = t;
+	return t;
 }
 
 /* The header alone, without fetching the rest. */
@@ -138,6 +145,25 @@ trajectory_from_datum(Datum datum, bool with_cold)
 	struct varlena *value = PG_DETOAST_DATUM(datum);
 
 	return trajectory_decode(value, VARSIZE(value), with_cold);
+}
+
+void
+trajectory_require_same_trace(const uint8 *a, const uint8 *b)
+{
+	StringInfoData x;
+	StringInfoData y;
+
+	if (memcmp(a, b, 16) == 0)
+		return;
+	initStringInfo(&x);
+	hex_put(&x, a, 16);
+	initStringInfo(&y);
+	hex_put(&y, b, 16);
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("spans of different traces cannot be put into one trajectory"),
+			 errdetail("The trace ids are %s and %s.", x.data, y.data),
+			 errhint("Use GROUP BY with the trace id.")));
 }
 
 /* An ordinal, which counts from 1 in SQL, as one that counts from 0. */

@@ -9,7 +9,15 @@
 #include "kernel/trajectory.h"
 #include "utils/timestamp.h"
 
-extern Trajectory *trajectory_arg(FunctionCallInfo fcinfo, int arg, bool with_cold);
+/* How much of an argument a function looks at. */
+typedef enum TrajectoryParts
+{
+	PARTS_HOT,					/* structure and times */
+	PARTS_TABLES,				/* names and whatever else spans share */
+	PARTS_ALL
+} TrajectoryParts;
+
+extern Trajectory *trajectory_arg(FunctionCallInfo fcinfo, int arg, TrajectoryParts parts);
 extern void trajectory_summary_arg(FunctionCallInfo fcinfo, int arg, TrajectorySummary *summary);
 extern Trajectory *trajectory_from_datum(Datum datum, bool with_cold);
 extern uint32 ordinal_arg(FunctionCallInfo fcinfo, int arg, const Trajectory *t);

@@ -317,12 +317,11 @@ put_links(StringInfo buf, const Trajectory *t, const SpanExtra *extra)
 }
 
 static void
-put_span(StringInfo buf, const Trajectory *t, uint32 i, bool always_derived)
+put_span(StringInfo buf, const Trajectory *t, uint32 i, bool always_derived, Value *room)
 {
 	const SpanClass *class = trajectory_class(t, i);
-	const Shape *shape = &t->shapes[class->shape];
 	const SpanExtra *extra = trajectory_extra(t, i);
-	AttrList	list = {shape->nkeys, shape->keys, t->values + t->first_value[i]};
+	AttrList	list = trajectory_attributes(t, i, room);
 	uint64		parent_id = trajectory_parent_id(t, i);
 
 	appendStringInfoChar(buf, '{');
@@ -366,6 +365,8 @@ put_span(StringInfo buf, const Trajectory *t, uint32 i, bool always_derived)
 void
 trajectory_write_text(StringInfo buf, const Trajectory *t)
 {
+	Value	   *room = palloc_extended(Max(t->max_attributes, 1) * sizeof(Value), MCXT_ALLOC_HUGE);
+
 	appendStringInfoChar(buf, '{');
 	put_trace_id(buf, t->summary.trace_id);
 	put_canonical(buf, t);
@@ -383,9 +384,10 @@ trajectory_write_text(StringInfo buf, const Trajectory *t)
 		CHECK_FOR_INTERRUPTS();
 		if (i > 0)
 			appendStringInfoString(buf, ", ");
-		put_span(buf, t, i, could_derive);
+		put_span(buf, t, i, could_derive, room);
 	}
 	appendStringInfoString(buf, "]}");
+	pfree(room);
 }
 
 /* ------------------------------------------------------------- reading --- */
@@ -401,7 +403,7 @@ static void
 fail_unknown(TextReader *x, Bytes name, const char *where)
 {
 	json_fail_detail(&x->r, psprintf("unknown member \"%.*s\" of %s.",
-									 (int) Min(name.len, 60), name.data, where));
+									 utf8_clip(name, 60), name.data, where));
 }
 
 static uint64
@@ -900,8 +902,7 @@ read_span(TextReader *x)
 										 !has_name ? "name" : !has_start ? "start_ns" : "end_ns"));
 	if (span.name.len > SPAN_NAME_MAX_LEN)
 		json_fail_detail(&x->r, "the name of the span before this is longer than 65535 bytes.");
-	if (span.end_ns < span.start_ns)
-		span.end_ns = TIME_OPEN;
+	span.end_ns = span_end(span.start_ns, span.end_ns);
 	span.attributes = spanset_pop_attrs(x->set, base);
 	*spanset_add_span(x->set) = span;
 }

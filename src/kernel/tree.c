@@ -8,7 +8,7 @@
  */
 #include "postgres.h"
 
-#include "common/hashfn.h"
+#include "kernel/hashing.h"
 #include "kernel/tree.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
@@ -51,12 +51,6 @@ rank_spans(const TreeInput *in, SortEntry *by_rank)
 	sort_entries(by_rank, in->n);
 }
 
-static inline uint32
-hash_id(uint64 id)
-{
-	return murmurhash32((uint32) id ^ murmurhash32((uint32) (id >> 32)));
-}
-
 /*
  * Find each span's parent by its id.  parent[rank] becomes a rank or NONE.
  * False, and the id, if two spans have the same one.
@@ -75,6 +69,8 @@ find_parents(const TreeInput *in, const SortEntry *by_rank, int *parent,
 		uint64		id = by_rank[rank].span_id;
 		uint32		h = hash_id(id) & mask;
 
+		if (rank % 4096 == 0)
+			CHECK_FOR_INTERRUPTS();
 		while (slots[h] != NONE)
 		{
 			if (by_rank[slots[h]].span_id == id)

@@ -8,6 +8,13 @@
 /* End of a span whose end is unknown. */
 #define TIME_OPEN (-1)
 
+/* An end that lies before the start, or is zero, is unknown. */
+static inline int64
+span_end(int64 start_ns, int64 end_ns)
+{
+	return end_ns <= 0 || end_ns < start_ns ? TIME_OPEN : end_ns;
+}
+
 /* Why a span is a root. */
 typedef enum RootKind
 {

@@ -6,6 +6,7 @@
 
 #include <math.h>
 
+#include "kernel/hashing.h"
 #include "kernel/value.h"
 #include "mb/pg_wchar.h"
 
@@ -16,6 +17,14 @@ bool
 utf8_is_valid(const char *data, uint32 len)
 {
 	return pg_encoding_verifymbstr(PG_UTF8, data, len) == (int) len;
+}
+
+/* The length of as many whole characters as fit in max bytes. */
+int
+utf8_clip(Bytes s, int max)
+{
+	return (int) s.len <= max ? (int) s.len :
+		pg_encoding_mbcliplen(PG_UTF8, s.data, (int) s.len, max);
 }
 
 Value
@@ -68,6 +77,25 @@ value_compare(const Value *a, const Value *b)
 		default:
 			return bytes_compare(value_bytes(a), value_bytes(b));
 	}
+}
+
+/* For tables in memory; equal values have equal hashes. */
+uint32
+value_hash(const Value *v)
+{
+	uint64		bits = 0;
+
+	if (value_is_bytes(v->type))
+		return hash_text(value_bytes(v)) + v->type;
+	if (v->type == VALUE_REF)
+		return hash_text((Bytes) {v->bytes, VALUE_REF_HASH_LEN}) + v->len;
+	if (v->type == VALUE_BOOL)
+		bits = v->boolean;
+	else if (v->type == VALUE_INT)
+		bits = (uint64) v->integer;
+	else if (v->type == VALUE_DOUBLE)
+		bits = double_bits(v->number);
+	return hash_id(bits) + v->type;
 }
 
 void

@@ -70,12 +70,14 @@ typedef struct ValueIterator
 extern Value value_double(double number);
 extern bool value_is_bytes(uint8 type);
 extern int	value_compare(const Value *a, const Value *b);
+extern uint32 value_hash(const Value *v);
 extern void value_put(StringInfo buf, const Value *v);
 extern void value_get(Cursor *c, Value *v);
 extern void value_check(const Value *v, int depth);
 extern void value_iterate(ValueIterator *it, const Value *container);
 extern bool value_next(ValueIterator *it, Bytes *key, Value *v);
 extern bool utf8_is_valid(const char *data, uint32 len);
+extern int	utf8_clip(Bytes s, int max);
 
 static inline Bytes
 value_bytes(const Value *v)

@@ -1,0 +1,188 @@
+/*
+ * cat_agg.c
+ *		Aggregates cat_agg and cat_merge_agg. The state is a cat that may have
+ *		twice as many keys as its limit; what is read off it is a trimmed copy.
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+
+#include "kernel/cat_sql.h"
+
+PG_FUNCTION_INFO_V1(sql_cat_agg_trans);
+PG_FUNCTION_INFO_V1(sql_cat_merge_agg_trans);
+PG_FUNCTION_INFO_V1(sql_cat_agg_combine);
+PG_FUNCTION_INFO_V1(sql_cat_agg_serial);
+PG_FUNCTION_INFO_V1(sql_cat_agg_deserial);
+PG_FUNCTION_INFO_V1(sql_cat_agg_final);
+
+typedef struct CatAggState
+{
+	MemoryContext context;
+	Cat		   *cat;
+} CatAggState;
+
+static CatAggState *
+new_state(FunctionCallInfo fcinfo, int limit)
+{
+	CatAggState *state;
+	MemoryContext context;
+	MemoryContext old;
+
+	if (!AggCheckCallContext(fcinfo, &context))
+		elog(ERROR, "aggregate function called in non-aggregate context");
+	old = MemoryContextSwitchTo(context);
+	state = palloc(sizeof(CatAggState));
+	state->context = context;
+	state->cat = cat_new(limit);
+	MemoryContextSwitchTo(old);
+	return state;
+}
+
+static void
+merge_into(CatAggState *state, const Cat *c)
+{
+	MemoryContext old = MemoryContextSwitchTo(state->context);
+
+	cat_merge(state->cat, c);
+	MemoryContextSwitchTo(old);
+}
+
+static int
+limit_argument(FunctionCallInfo fcinfo)
+{
+	int			limit = CAT_DEFAULT_LIMIT;
+
+	if (PG_NARGS() > 3)
+	{
+		if (PG_ARGISNULL(3))
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("key limit must not be null")));
+		limit = PG_GETARG_INT32(3);
+		cat_check_limit(limit);
+	}
+	return limit;
+}
+
+/*
+ * A long key becomes its beginning and a hash of the whole (64-bit FNV-1a), so
+ * that a state's size is bounded and different keys remain different.
+ */
+static const char *
+shorten(const char *name, int *len)
+{
+	static const char hex[] = "0123456789abcdef";
+	uint64		hash = UINT64CONST(0xcbf29ce484222325);
+	int			keep = pg_mbcliplen(name, *len, CAT_MAX_KEY - 17);
+	char	   *out = palloc(CAT_MAX_KEY);
+
+	for (int i = 0; i < *len; i++)
+		hash = (hash ^ (unsigned char) name[i]) * UINT64CONST(0x100000001b3);
+	memcpy(out, name, keep);
+	out[keep++] = '#';
+	for (int shift = 60; shift >= 0; shift -= 4)
+		out[keep++] = hex[hash >> shift & 15];
+	*len = keep;
+	return out;
+}
+
+/* (state, value [, weight [, key limit]]); a NULL weight counts as one */
+Datum
+sql_cat_agg_trans(PG_FUNCTION_ARGS)
+{
+	int64		weight = WEIGHT_ONE;
+	CatAggState *state;
+	Cat		   *c;
+
+	if (unlikely(PG_ARGISNULL(0)))
+		state = new_state(fcinfo, limit_argument(fcinfo));
+	else
+		state = (CatAggState *) PG_GETARG_POINTER(0);
+	c = state->cat;
+	if (PG_NARGS() > 2 && !PG_ARGISNULL(2))
+		weight = weight_from_float8(PG_GETARG_FLOAT8(2));
+	if (PG_NARGS() > 3 && limit_argument(fcinfo) != c->limit)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("key limit must be the same for all rows")));
+
+	if (PG_ARGISNULL(1))
+		c->null_count += weight;
+	else
+	{
+		text	   *value = PG_GETARG_TEXT_PP(1);
+		const char *name = VARDATA_ANY(value);
+		int			len = VARSIZE_ANY_EXHDR(value);
+		MemoryContext old;
+
+		if (unlikely(len > CAT_MAX_KEY))
+			name = shorten(name, &len);
+		old = MemoryContextSwitchTo(state->context);
+		cat_add(c, name, len, weight, (int128) weight * weight);
+		MemoryContextSwitchTo(old);
+	}
+	cat_check(c);
+	PG_RETURN_POINTER(state);
+}
+
+Datum
+sql_cat_merge_agg_trans(PG_FUNCTION_ARGS)
+{
+	CatAggState *state = PG_ARGISNULL(0) ? NULL : (CatAggState *) PG_GETARG_POINTER(0);
+
+	if (!PG_ARGISNULL(1))
+	{
+		Cat		   *c = PG_GETARG_CAT(1);
+
+		if (!state)
+			state = new_state(fcinfo, c->limit);
+		merge_into(state, c);
+	}
+	if (!state)
+		PG_RETURN_NULL();
+	PG_RETURN_POINTER(state);
+}
+
+Datum
+sql_cat_agg_combine(PG_FUNCTION_ARGS)
+{
+	CatAggState *state = PG_ARGISNULL(0) ? NULL : (CatAggState *) PG_GETARG_POINTER(0);
+
+	if (!PG_ARGISNULL(1))
+	{
+		const CatAggState *other = (CatAggState *) PG_GETARG_POINTER(1);
+
+		if (!state)
+			state = new_state(fcinfo, other->cat->limit);
+		merge_into(state, other->cat);
+	}
+	if (!state)
+		PG_RETURN_NULL();
+	PG_RETURN_POINTER(state);
+}
+
+/* a cat's datum is a bytea with its binary form */
+Datum
+sql_cat_agg_serial(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_CAT(((CatAggState *) PG_GETARG_POINTER(0))->cat);
+}
+
+Datum
+sql_cat_agg_deserial(PG_FUNCTION_ARGS)
+{
+	CatAggState *state = palloc(sizeof(CatAggState));
+
+	state->context = CurrentMemoryContext;
+	state->cat = PG_GETARG_CAT(0);
+	PG_RETURN_POINTER(state);
+}
+
+Datum
+sql_cat_agg_final(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	PG_RETURN_CAT(((CatAggState *) PG_GETARG_POINTER(0))->cat);
+}

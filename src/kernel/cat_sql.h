@@ -1,0 +1,28 @@
+/*
+ * cat_sql.h
+ *		Type cat as a datum, for the files that speak fmgr.
+ */
+#ifndef LLMTRACE_CAT_SQL_H
+#define LLMTRACE_CAT_SQL_H
+
+#include "fmgr.h"
+
+#include "compat.h"
+#include "kernel/cat.h"
+
+/* A fresh cat, its names in the datum */
+static inline Cat *
+cat_from_datum(Datum datum)
+{
+	struct varlena *raw = PG_DETOAST_DATUM_PACKED(datum);
+
+	return cat_decode(VARDATA_ANY(raw), VARSIZE_ANY_EXHDR(raw));
+}
+
+#define PG_GETARG_CAT(n)	cat_from_datum(PG_GETARG_DATUM(n))
+#define PG_RETURN_CAT(c)	PG_RETURN_DATUM(cat_to_datum(c))
+
+/* Trims and sorts a copy where needed: the cat stays as it is. */
+extern Datum cat_to_datum(const Cat *c);
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * dist_sql.h
+ *		Type dist as a datum, for the files that speak fmgr.
+ */
+#ifndef LLMTRACE_DIST_SQL_H
+#define LLMTRACE_DIST_SQL_H
+
+#include "fmgr.h"
+
+#include "compat.h"
+#include "kernel/dist.h"
+
+/* A fresh dist, of the current context's memory */
+static inline Dist *
+dist_from_datum(Datum datum)
+{
+	struct varlena *raw = PG_DETOAST_DATUM_PACKED(datum);
+
+	return dist_decode(VARDATA_ANY(raw), VARSIZE_ANY_EXHDR(raw));
+}
+
+#define PG_GETARG_DIST(n)	dist_from_datum(PG_GETARG_DATUM(n))
+#define PG_RETURN_DIST(d)	PG_RETURN_DATUM(dist_to_datum(d))
+
+extern Datum dist_to_datum(const Dist *d);
+
+#endif
