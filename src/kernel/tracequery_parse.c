@@ -383,15 +383,6 @@ is_digit(unsigned char c)
 	return c >= '0' && c <= '9';
 }
 
-static int
-hex_digit(unsigned char c)
-{
-	if (is_digit(c))
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static void
 put_utf8(const Parser *p, StringInfo buf, uint32 position, uint32 code)
 {
@@ -440,11 +431,11 @@ lex_escape(const Parser *p, size_t i, StringInfo buf)
 	digits = c == 'x' ? 2 : c == 'u' ? 4 : 8;
 	for (int k = 0; k < digits; k++)
 	{
-		int			digit = hex_digit(char_at(p, i + 2 + k));
+		uint8		digit = hex_digit((char) char_at(p, i + 2 + k));
 
-		if (digit < 0 || code > 0x0fffffff)
+		if (digit > 15 || code > 0x0fffffff)
 			fail_detail(p, i, "The escape needs more hexadecimal digits.");
-		code = code << 4 | (uint32) digit;
+		code = code << 4 | digit;
 	}
 	put_utf8(p, buf, i, code);
 	return i + 2 + digits;

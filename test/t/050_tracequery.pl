@@ -363,8 +363,8 @@ sub random_condition
 			my $not = int(rand(2));
 			$more_text = ($not ? '!' : '') . "($inner_text)";
 			# what is a bare attribute is negated as such
-			if ($not && $inner_text =~ /^[a-z]*\.[^ ]+$|^\."a b"$/) { $more_text = "($inner_text)"; $not = 0; }
-			if ($not && $inner_text =~ /^!/) { $more_text = "($inner_text)"; $not = 0; }
+			if ($not && $inner_text =~ /^\(*(?:[a-z]*\.[^ ]+|\."a b"\)*)$/) { $more_text = "($inner_text)"; $not = 0; }
+			if ($not && $inner_text =~ /^\(*!/) { $more_text = "($inner_text)"; $not = 0; }
 			$more = $not ? sub { !$inner->($_[0]) } : $inner;
 		}
 		else { ($more_text, $more) = @{ random_atom() }; }
