@@ -152,6 +152,7 @@ similarity_features(Trajectory *t)
 	int32	   *previous;
 	uint64		failure = EDGE;
 
+	trajectory_decode_structure(t);
 	trajectory_decode_tables(t);
 	c.features = palloc(c.max * sizeof(Feature));
 	hash_names(&c);

@@ -43,7 +43,7 @@ side_features(Side *side, Datum datum)
 	MemoryContextReset(side->context);
 	old = MemoryContextSwitchTo(side->context);
 	copy = memcpy(palloc(VARSIZE(value)), value, VARSIZE(value));
-	side->list = similarity_features(trajectory_decode(copy, VARSIZE(copy), false));
+	side->list = similarity_features(trajectory_open(copy, VARSIZE(copy)));
 	MemoryContextSwitchTo(old);
 	memcpy(side->trace_id, summary.trace_id, sizeof(side->trace_id));
 	side->content_hash = summary.content_hash;

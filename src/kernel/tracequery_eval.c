@@ -471,12 +471,15 @@ fetch_class_intrinsic(Eval *e, Intrinsic intrinsic, uint32 class_number, Values 
 			add_value(out, (QueryValue) {.type = QUERY_BOOL,.boolean = class->is_error});
 			break;
 		case INTRINSIC_ROOT_NAME:
+			trajectory_decode_hot(t);
 			add_string(out, trajectory_class(t, trajectory_primary_root(t))->name);
 			break;
 		case INTRINSIC_ROOT_SERVICE_NAME:
 			{
-				Bytes		service = trajectory_root_service(t);
+				Bytes		service;
 
+				trajectory_decode_hot(t);
+				service = trajectory_root_service(t);
 				if (service.data)
 					add_string(out, service);
 				break;
@@ -509,6 +512,7 @@ fetch_hot_intrinsic(Eval *e, Intrinsic intrinsic, int32 ordinal, Values *out)
 			add_hex(e, out, t->summary.trace_id, sizeof(t->summary.trace_id));
 			break;
 		case INTRINSIC_DURATION:
+			trajectory_decode_hot(t);
 			if (t->end_ns[ordinal] != TIME_OPEN)
 				add_integer(out, QUERY_DURATION, t->end_ns[ordinal] - t->start_ns[ordinal]);
 			break;
@@ -519,6 +523,7 @@ fetch_hot_intrinsic(Eval *e, Intrinsic intrinsic, int32 ordinal, Values *out)
 			add_span_id(e, out, trajectory_span_id(t, ordinal));
 			break;
 		case INTRINSIC_PARENT_ID:
+			trajectory_decode_hot(t);
 			if (trajectory_parent_id(t, ordinal) != 0)
 				add_span_id(e, out, trajectory_parent_id(t, ordinal));
 			break;
@@ -1281,6 +1286,7 @@ relate(const Eval *e, SpanRelation relation, const uint8 *a, const uint8 *b)
 			relate_siblings(e->t, a, b, out);
 			break;
 		default:
+			trajectory_decode_hot(e->t);
 			relate_in_time(e->t, a, b, out, relation == RELATION_BEFORE);
 			break;
 	}
@@ -1519,8 +1525,9 @@ filter_matches(Eval *e, const QuerySet *s)
 }
 
 /*
- * Does the query find any span?  The header has been asked before.  Memory is
- * taken from the current context and the trajectory's, and left there.
+ * Does the query find any span?  The header has been asked before; of the rest
+ * no more is decoded than the answer needs.  Memory is taken from the current
+ * context and the trajectory's, and left there.
  */
 bool
 tracequery_matches(const Tracequery *q, Trajectory *t)
@@ -1530,18 +1537,23 @@ tracequery_matches(const Tracequery *q, Trajectory *t)
 	eval_begin(&e, q, t);
 	if (!is_possible(q->root, classes_allow, &e))
 		return false;
+	trajectory_decode_structure(t);
 	if (q->root->node == SET_FILTER)
 		return filter_matches(&e, q->root);
 	return count_set(&e, eval_set(&e, q->root, NULL)) > 0;
 }
 
-/* The spans that a query finds: a byte for each span of the trajectory. */
+/*
+ * The spans that a query finds: a byte for each span of the trajectory, whose
+ * structure is decoded then.
+ */
 uint8 *
 tracequery_spans(const Tracequery *q, Trajectory *t, uint32 *count)
 {
 	Eval		e;
 	uint8	   *set;
 
+	trajectory_decode_structure(t);
 	eval_begin(&e, q, t);
 	if (tracequery_excludes(q, &t->summary) || !is_possible(q->root, classes_allow, &e))
 		set = alloc_set(&e);

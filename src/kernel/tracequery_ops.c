@@ -46,7 +46,7 @@ call_matches(QueryCall *call, struct varlena *given)
 			bytes_corrupt("header");
 		trajectory_read_summary(datum, &summary);
 		result = !tracequery_excludes(call->query, &summary) &&
-			tracequery_matches(call->query, trajectory_decode(datum, VARSIZE(datum), false));
+			tracequery_matches(call->query, trajectory_open(datum, VARSIZE(datum)));
 	}
 	MemoryContextSwitchTo(old);
 	return result;
@@ -77,7 +77,7 @@ call_spans(FunctionCallInfo fcinfo, Trajectory **t, uint32 *count)
 	struct varlena *datum = pg_detoast_datum((struct varlena *) PG_GETARG_POINTER(0));
 	uint8	   *set;
 
-	*t = trajectory_decode(datum, VARSIZE(datum), false);
+	*t = trajectory_open(datum, VARSIZE(datum));
 	set = tracequery_spans(call->query, *t, count);
 	MemoryContextSwitchTo(old);
 	return set;
