@@ -2949,6 +2949,16 @@ link_message(const Root *to)
 	return m;
 }
 
+static Otlp__Status *
+status_message(const Span *span)
+{
+	Otlp__Status *m = NEW(Otlp__Status, OTLP__STATUS__INIT);
+
+	m->code = span->status;
+	m->message = binary(span->message);
+	return m;
+}
+
 static Otlp__Span *
 span_message(const Span *span)
 {
@@ -2974,9 +2984,8 @@ span_message(const Span *span)
 		m->n_links = 1;
 		m->links = list_of(link_message(span->link));
 	}
-	m->status = NEW(Otlp__Status, OTLP__STATUS__INIT);
-	m->status->code = span->status;
-	m->status->message = binary(span->message);
+	m->n_status = 1;
+	m->status = list_of(status_message(span));
 	request_bound += 64;
 	return m;
 }
@@ -2985,11 +2994,13 @@ static Otlp__ResourceSpans *
 resource_message(int resource, int most)
 {
 	Otlp__ResourceSpans *m = NEW(Otlp__ResourceSpans, OTLP__RESOURCE_SPANS__INIT);
+	Otlp__Resource *r = NEW(Otlp__Resource, OTLP__RESOURCE__INIT);
 	Attribute	list[RESOURCE_ATTRIBUTES];
 
-	m->resource = NEW(Otlp__Resource, OTLP__RESOURCE__INIT);
-	m->resource->n_attributes = resource_attributes(&resources[resource], list);
-	m->resource->attributes = pack_attributes(list, RESOURCE_ATTRIBUTES);
+	r->n_attributes = resource_attributes(&resources[resource], list);
+	r->attributes = pack_attributes(list, RESOURCE_ATTRIBUTES);
+	m->n_resource = 1;
+	m->resource = list_of(r);
 	m->scope_spans = arena_alloc(&request_arena, most * sizeof(*m->scope_spans));
 	request_bound += 32;
 	return m;
@@ -2999,10 +3010,12 @@ static Otlp__ScopeSpans *
 scope_message(int scope, int most)
 {
 	Otlp__ScopeSpans *m = NEW(Otlp__ScopeSpans, OTLP__SCOPE_SPANS__INIT);
+	Otlp__Scope *s = NEW(Otlp__Scope, OTLP__SCOPE__INIT);
 
-	m->scope = NEW(Otlp__Scope, OTLP__SCOPE__INIT);
-	m->scope->name = binary(scope_name(scope));
-	m->scope->version = binary(scope_version(scope));
+	s->name = binary(scope_name(scope));
+	s->version = binary(scope_version(scope));
+	m->n_scope = 1;
+	m->scope = list_of(s);
 	m->spans = arena_alloc(&request_arena, most * sizeof(*m->spans));
 	request_bound += 32;
 	return m;
