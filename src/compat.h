@@ -26,4 +26,18 @@
 	makeJsonLexContextCstringLen(unconstify(char *, (json)), (len), PG_UTF8, (unescape))
 #endif
 
+/* 17 made pg_attribute.attstattarget nullable, hence a copy (012460ee93c) */
+#if PG_VERSION_NUM >= 170000
+#define compat_statistics_target(stats) ((stats)->attstattarget)
+#else
+#define compat_statistics_target(stats) ((stats)->attr->attstattarget)
+#endif
+
+/* 18 tells vacuum from analyze (e5b0b0ce150) */
+#if PG_VERSION_NUM >= 180000
+#define compat_vacuum_delay_point(is_analyze) vacuum_delay_point(is_analyze)
+#else
+#define compat_vacuum_delay_point(is_analyze) vacuum_delay_point()
+#endif
+
 #endif							/* LLMTRACE_COMPAT_H */

@@ -183,7 +183,10 @@ typedef struct Trajectory
 	TrajectorySummary summary;
 	uint32		n;				/* spans */
 
-	/* hot */
+	/* hot: structure, then times and the roots' parents */
+	bool		has_structure;
+	bool		has_hot;
+	Cursor		hot;			/* the rest of it */
 	int64	   *start_ns;
 	int64	   *end_ns;			/* TIME_OPEN if unknown */
 	int32	   *parent;			/* -1 for a root */
@@ -238,6 +241,9 @@ extern int	trajectory_compare(const Trajectory *a, const Trajectory *b);
 extern void trajectory_read_summary(const void *datum, TrajectorySummary *summary);
 extern uint32 trajectory_levels(const void *datum, size_t size);
 extern Trajectory *trajectory_decode(const void *datum, size_t size, bool with_cold);
+extern Trajectory *trajectory_open(const void *datum, size_t size);
+extern void trajectory_decode_structure(Trajectory *t);
+extern void trajectory_decode_hot(Trajectory *t);
 extern void trajectory_decode_tables(Trajectory *t);
 extern void trajectory_decode_cold(Trajectory *t);
 extern void trajectory_check(const Trajectory *t);

@@ -206,23 +206,26 @@ decode_root_parents(Trajectory *t, Cursor *c)
 	}
 }
 
+/* Both of what a span's class is and how many classes there are is known now. */
 static void
-decode_hot(Trajectory *t)
+check_span_classes(const Trajectory *t)
+{
+	if (!t->has_structure || !t->has_tables)
+		return;
+	for (uint32 i = 0; i < t->n; i++)
+		if (t->span_class[i] >= t->class_count)
+			bytes_corrupt("classes of spans");
+}
+
+/* Decode the shape of the tree, the spans' classes and ids, unless done before. */
+void
+trajectory_decode_structure(Trajectory *t)
 {
 	uint32		n = t->n;
-	size_t		hot_size = t->summary.hot_size;
-	Cursor		c;
 	char	   *block;
 
-	if (t->datum_size < sizeof(TrajectoryHeader) + hot_size)
-		bytes_corrupt("header");
-	c.at = (const uint8 *) t->datum + sizeof(TrajectoryHeader);
-	c.end = c.at + hot_size;
-
-	/* a span takes at least a pop, a class, an id and two bytes of times */
-	if (hot_size / (11 + t->summary.class_width) < n)
-		bytes_corrupt("header");
-
+	if (t->has_structure)
+		return;
 	block = alloc_array(t, n, 2 * sizeof(int64) + 4 * sizeof(int32));
 	t->start_ns = (int64 *) block;
 	t->end_ns = t->start_ns + n;
@@ -231,13 +234,25 @@ decode_hot(Trajectory *t)
 	t->subtree = (uint32 *) (t->depth + n);
 	t->span_class = t->subtree + n;
 
-	decode_structure(t, &c);
-	decode_classes(t, &c);
-	t->span_id = cursor_take(&c, (size_t) n * 8, "span ids");
-	decode_times(t, &c);
-	decode_root_parents(t, &c);
-	if (cursor_left(&c) != 0)
+	decode_structure(t, &t->hot);
+	decode_classes(t, &t->hot);
+	t->span_id = cursor_take(&t->hot, (size_t) n * 8, "span ids");
+	t->has_structure = true;
+	check_span_classes(t);
+}
+
+/* Decode all of the hot part, times and the roots' parents too, likewise. */
+void
+trajectory_decode_hot(Trajectory *t)
+{
+	if (t->has_hot)
+		return;
+	trajectory_decode_structure(t);
+	decode_times(t, &t->hot);
+	decode_root_parents(t, &t->hot);
+	if (cursor_left(&t->hot) != 0)
 		bytes_corrupt("parents");
+	t->has_hot = true;
 }
 
 /* The cold section, decompressed if need be. */
@@ -695,10 +710,8 @@ trajectory_decode_tables(Trajectory *t)
 	decode_scopes(t, &t->cold);
 	decode_shapes(t, &t->cold);
 	decode_class_table(t, &t->cold);
-	for (uint32 i = 0; i < t->n; i++)
-		if (t->span_class[i] >= t->class_count)
-			bytes_corrupt("classes of spans");
 	t->has_tables = true;
+	check_span_classes(t);
 	MemoryContextSwitchTo(old);
 }
 
@@ -711,6 +724,7 @@ trajectory_decode_cold(Trajectory *t)
 
 	if (t->has_cold)
 		return;
+	trajectory_decode_hot(t);
 	trajectory_decode_tables(t);
 	old = MemoryContextSwitchTo(t->context);
 	decode_columns(t, c);
@@ -726,13 +740,15 @@ trajectory_decode_cold(Trajectory *t)
 }
 
 /*
- * Decode a datum of size bytes, its varlena header of four bytes included,
- * into the current context.  The datum must stay where it is.
+ * A datum of size bytes, its varlena header of four bytes included, of which
+ * only the header has been read.  What is decoded later goes into the current
+ * context of now.  The datum must stay where it is.
  */
 Trajectory *
-trajectory_decode(const void *datum, size_t size, bool with_cold)
+trajectory_open(const void *datum, size_t size)
 {
 	Trajectory *t = palloc0(sizeof(Trajectory));
+	size_t		hot_size;
 
 	if (size < sizeof(TrajectoryHeader))
 		bytes_corrupt("header");
@@ -742,7 +758,25 @@ trajectory_decode(const void *datum, size_t size, bool with_cold)
 	t->datum_size = size;
 	trajectory_read_summary(datum, &t->summary);
 	t->n = t->summary.span_count;
-	decode_hot(t);
+
+	hot_size = t->summary.hot_size;
+	if (size < sizeof(TrajectoryHeader) + hot_size)
+		bytes_corrupt("header");
+	t->hot.at = (const uint8 *) datum + sizeof(TrajectoryHeader);
+	t->hot.end = t->hot.at + hot_size;
+	/* a span takes at least a pop, a class, an id and two bytes of times */
+	if (hot_size / (11 + t->summary.class_width) < t->n)
+		bytes_corrupt("header");
+	return t;
+}
+
+/* The same, with the hot part decoded, or all of it. */
+Trajectory *
+trajectory_decode(const void *datum, size_t size, bool with_cold)
+{
+	Trajectory *t = trajectory_open(datum, size);
+
+	trajectory_decode_hot(t);
 	if (with_cold)
 		trajectory_decode_cold(t);
 	return t;

@@ -196,6 +196,17 @@ pstrdup(const char *in)
 	return strcpy(palloc(strlen(in) + 1), in);
 }
 
+char *
+pnstrdup(const char *in, Size len)
+{
+	size_t		n = strnlen(in, len);
+	char	   *out = palloc(n + 1);
+
+	memcpy(out, in, n);
+	out[n] = '\0';
+	return out;
+}
+
 /* What libpgcommon itself allocates with. */
 void *
 pg_malloc(size_t size)

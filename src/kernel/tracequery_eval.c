@@ -1,0 +1,1564 @@
+/*
+ * tracequery_eval.c
+ *		The spans of a trajectory that a query finds.
+ *
+ * Work is put off as long as it can be: the header alone refutes many queries;
+ * structure and times are next; then the tables of strings and classes, over
+ * which conditions are evaluated once a class, with a third outcome for what
+ * only the span itself can tell; columns are decoded for those spans only.  A
+ * string that is compared with but occurs nowhere in the trajectory's strings
+ * refutes its comparison for all spans at once.
+ *
+ * A set of spans is a byte for each span.  Structural operators are one or two
+ * passes over arrays in preorder; nothing here recurses over the tree of
+ * spans.  What does recurse goes over the query, whose depth is bounded.
+ *
+ * A field has a list of values: none if it is missing, several for an array
+ * (or events).  A comparison holds if it holds for any pair of values, != and
+ * !~ if they hold for every one; so nothing holds for what is missing.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "kernel/otlp.h"
+#include "kernel/tracequery.h"
+#include "kernel/usage.h"
+#include "miscadmin.h"
+
+#define NOT_RESOLVED (-2)
+#define NOT_THERE (-1)
+
+/* As yet unknown, so that OR is the maximum and AND the minimum. */
+typedef enum Ternary
+{
+	IS_FALSE = 0,
+	IS_UNKNOWN = 1,
+	IS_TRUE = 2
+} Ternary;
+
+typedef enum LiteralState
+{
+	LITERAL_UNRESOLVED = 0,
+	LITERAL_ABSENT,
+	LITERAL_PRESENT
+} LiteralState;
+
+typedef struct Eval
+{
+	const Tracequery *q;
+	Trajectory *t;
+	bool		has_classes;	/* else all spans are of one, 0 */
+	uint32		class_count;
+	int32	   *keys;			/* of each field */
+	int32	   *positions;		/* of each field, in each shape */
+	uint8	   *literals;		/* LiteralState of each */
+	QueryRegex **regexes;
+	uint8	  **filters;		/* of each filter, a Ternary for each class */
+	uint8	   *usage_scope;
+	uint32	   *child_count;
+	char		text[64];		/* of an id or a provider, for a moment */
+} Eval;
+
+/* Where an expression is evaluated: at a span, or at all spans of a class. */
+typedef struct Place
+{
+	uint32		class;
+	int32		ordinal;		/* -1: the class */
+} Place;
+
+typedef struct Values
+{
+	bool		exists;
+	uint32		n;
+	uint32		max;
+	QueryValue *v;
+	QueryValue	own[4];
+} Values;
+
+/* --------------------------------------------------------------- values --- */
+
+static inline void
+values_init(Values *values)
+{
+	values->exists = false;
+	values->n = 0;
+	values->max = lengthof(values->own);
+	values->v = values->own;
+}
+
+static void
+values_free(Values *values)
+{
+	if (values->v != values->own)
+		pfree(values->v);
+}
+
+static void
+add_value(Values *values, QueryValue v)
+{
+	if (values->n == values->max)
+	{
+		uint32		max = values->max * 2;
+		QueryValue *grown = palloc_extended(max * sizeof(QueryValue), MCXT_ALLOC_HUGE);
+
+		memcpy(grown, values->v, values->n * sizeof(QueryValue));
+		values_free(values);
+		values->v = grown;
+		values->max = max;
+	}
+	values->exists = true;
+	values->v[values->n++] = v;
+}
+
+static inline void
+add_string(Values *values, Bytes s)
+{
+	add_value(values, (QueryValue) {.type = QUERY_STRING,.string = s});
+}
+
+static inline void
+add_integer(Values *values, QueryValueType type, int64 integer)
+{
+	add_value(values, (QueryValue) {.type = type,.integer = integer});
+}
+
+static inline void
+add_double(Values *values, double number)
+{
+	if (!isnan(number) && !isinf(number))
+		add_value(values, (QueryValue) {.type = QUERY_FLOAT,.number = number});
+}
+
+/* An attribute's value; the elements of an array one by one. */
+static void
+add_attribute(Values *values, const Value *v, bool is_element)
+{
+	switch (v->type)
+	{
+		case VALUE_EMPTY:
+			break;
+		case VALUE_STRING:
+			add_string(values, value_bytes(v));
+			break;
+		case VALUE_BOOL:
+			add_value(values, (QueryValue) {.type = QUERY_BOOL,.boolean = v->boolean});
+			break;
+		case VALUE_INT:
+			add_integer(values, QUERY_INT, v->integer);
+			break;
+		case VALUE_DOUBLE:
+			values->exists = true;
+			add_double(values, v->number);
+			break;
+		case VALUE_ARRAY:
+			values->exists = true;
+			if (!is_element)
+			{
+				ValueIterator it;
+				Bytes		key;
+				Value		element;
+
+				value_iterate(&it, v);
+				while (value_next(&it, &key, &element))
+					add_attribute(values, &element, true);
+				break;
+			}
+			/* an array in an array compares with nothing */
+			/* FALLTHROUGH */
+		default:
+			add_value(values, (QueryValue) {.type = QUERY_OTHER});
+	}
+}
+
+/* Less, equal or greater: false if the types have nothing in common. */
+static bool
+value_order(const QueryValue *a, const QueryValue *b, int *order)
+{
+	bool		a_is_whole = a->type == QUERY_INT || a->type == QUERY_DURATION;
+	bool		b_is_whole = b->type == QUERY_INT || b->type == QUERY_DURATION;
+
+	if (a_is_whole && b_is_whole)
+	{
+		*order = (a->integer > b->integer) - (a->integer < b->integer);
+		return true;
+	}
+	if ((a_is_whole || a->type == QUERY_FLOAT) && (b_is_whole || b->type == QUERY_FLOAT))
+	{
+		double		x = a_is_whole ? (double) a->integer : a->number;
+		double		y = b_is_whole ? (double) b->integer : b->number;
+
+		*order = (x > y) - (x < y);
+		return true;
+	}
+	if (a->type != b->type)
+		return false;
+	switch (a->type)
+	{
+		case QUERY_STRING:
+			*order = bytes_compare(a->string, b->string);
+			return true;
+		case QUERY_BOOL:
+			*order = (int) a->boolean - (int) b->boolean;
+			return true;
+		case QUERY_STATUS:
+			*order = a->integer != b->integer;
+			return true;
+		case QUERY_KIND:
+			*order = ((a->integer ^ b->integer) & a->mask & b->mask) != 0;
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* Of booleans, kinds and the like only equality has a meaning. */
+static inline bool
+is_ordered(const QueryValue *v)
+{
+	return v->type == QUERY_INT || v->type == QUERY_FLOAT || v->type == QUERY_DURATION ||
+		v->type == QUERY_STRING;
+}
+
+static bool
+compare_values(CompareOp op, const QueryValue *a, const QueryValue *b)
+{
+	int			order;
+
+	if (!value_order(a, b, &order))
+		return false;
+	switch (op)
+	{
+		case COMPARE_EQ:
+			return order == 0;
+		case COMPARE_NE:
+			return order != 0;
+		case COMPARE_LT:
+			return order < 0 && is_ordered(a);
+		case COMPARE_LE:
+			return order <= 0 && is_ordered(a);
+		case COMPARE_GT:
+			return order > 0 && is_ordered(a);
+		case COMPARE_GE:
+			return order >= 0 && is_ordered(a);
+		default:
+			return false;
+	}
+}
+
+static bool
+compare_lists(CompareOp op, const Values *left, const Values *right)
+{
+	bool		every = op == COMPARE_NE;
+
+	if (left->n == 0 || right->n == 0)
+		return false;
+	for (uint32 i = 0; i < left->n; i++)
+		for (uint32 k = 0; k < right->n; k++)
+			if (compare_values(op, &left->v[i], &right->v[k]) != every)
+				return !every;
+	return every;
+}
+
+/* --------------------------------------------------------------- fields --- */
+
+bool
+span_model(const SpanColumns *columns, Bytes *model)
+{
+	return column_text(columns, COLUMN_MODEL_RESPONDED, model) ||
+		column_text(columns, COLUMN_MODEL_REQUESTED, model);
+}
+
+/* As the column tool_name of spans(): a tool span without a name has its own. */
+bool
+span_tool(const SpanClass *class, const SpanColumns *columns, Bytes *tool)
+{
+	static const char prefix[] = "execute_tool ";
+	size_t		prefix_len = sizeof(prefix) - 1;
+
+	if (class->kind != KIND_TOOL)
+		return false;
+	if (columns != NULL && column_text(columns, COLUMN_TOOL_NAME, tool))
+		return true;
+	*tool = class->name;
+	if (tool->len > prefix_len && memcmp(tool->data, prefix, prefix_len) == 0)
+		*tool = (Bytes) {tool->data + prefix_len, tool->len - prefix_len};
+	return true;
+}
+
+static const Value *
+find_in_list(const AttrList *list, int32 key)
+{
+	for (uint32 i = 0; key >= 0 && i < list->n; i++)
+		if (list->keys[i] == (uint32) key)
+			return &list->values[i];
+	return NULL;
+}
+
+/* service.name of the resource of the root that stands for the whole. */
+Bytes
+trajectory_root_service(const Trajectory *t)
+{
+	uint32		root = trajectory_primary_root(t);
+	const AttrList *list = &t->resources[trajectory_class(t, root)->resource].attributes;
+
+	for (uint32 i = 0; i < list->n; i++)
+		if (list->values[i].type == VALUE_STRING &&
+			bytes_equal_cstring(t->keys[list->keys[i]].name, "service.name"))
+			return value_bytes(&list->values[i]);
+	return (Bytes) {NULL, 0};
+}
+
+/* The place of an attribute among the keys of a class's shape. */
+static int32
+field_position(Eval *e, uint32 field, uint32 class)
+{
+	uint32		shape_number = e->t->classes[class].shape;
+	int32	   *position = &e->positions[(size_t) field * e->t->shape_count + shape_number];
+
+	if (*position == NOT_RESOLVED)
+	{
+		const Shape *shape = &e->t->shapes[shape_number];
+
+		*position = NOT_THERE;
+		for (uint32 i = 0; e->keys[field] >= 0 && i < shape->nkeys; i++)
+			if (shape->keys[i] == (uint32) e->keys[field])
+				*position = (int32) i;
+	}
+	return *position;
+}
+
+static inline bool
+has_column(const Eval *e, uint32 class, CanonicalColumn column)
+{
+	return shape_bears(&e->t->shapes[e->t->classes[class].shape], column);
+}
+
+/* Is the value of a field the same for all spans of a class, and known? */
+static bool
+field_is_known(Eval *e, uint32 number, uint32 class)
+{
+	const QueryField *field = &e->q->fields[number];
+
+	switch (field_level(field))
+	{
+		case LEVEL_HEADER:
+		case LEVEL_CLASS:
+			return true;
+		case LEVEL_HOT:
+			return false;
+		case LEVEL_COLUMN:
+			break;
+	}
+	if (field->scope == SCOPE_SPAN || field->scope == SCOPE_ANY)
+		return field_position(e, number, class) < 0;
+	switch (field->intrinsic)
+	{
+		case INTRINSIC_MODEL:
+			return !has_column(e, class, COLUMN_MODEL_RESPONDED) &&
+				!has_column(e, class, COLUMN_MODEL_REQUESTED);
+		case INTRINSIC_PROVIDER:
+			return !has_column(e, class, COLUMN_PROVIDER);
+		case INTRINSIC_TOOL:
+			return e->t->classes[class].kind != KIND_TOOL || !has_column(e, class, COLUMN_TOOL_NAME);
+		case INTRINSIC_AGENT:
+			return !has_column(e, class, COLUMN_AGENT_NAME);
+		case INTRINSIC_INPUT_TOKENS:
+			return !has_column(e, class, COLUMN_INPUT_TOKENS);
+		case INTRINSIC_OUTPUT_TOKENS:
+			return !has_column(e, class, COLUMN_OUTPUT_TOKENS);
+		case INTRINSIC_COST_USD:
+			return !has_column(e, class, COLUMN_COST_USD);
+		case INTRINSIC_TTFT:
+			return !has_column(e, class, COLUMN_TTFT_MS);
+		default:
+			return false;
+	}
+}
+
+/* Whose usage each span reports, worked out when it is first asked for. */
+static bool
+is_rollup(Eval *e, uint32 ordinal)
+{
+	Trajectory *t = e->t;
+
+	if (e->usage_scope == NULL)
+	{
+		SpanUsage  *usage = palloc_extended(t->n * sizeof(SpanUsage), MCXT_ALLOC_HUGE);
+		uint8	   *kinds = palloc_extended(t->n, MCXT_ALLOC_HUGE);
+
+		e->usage_scope = palloc_extended(t->n, MCXT_ALLOC_HUGE);
+		for (uint32 i = 0; i < t->n; i++)
+		{
+			SpanColumns columns = trajectory_columns(t, i);
+
+			kinds[i] = trajectory_class(t, i)->kind;
+			usage[i] = columns_usage(&columns);
+		}
+		usage_scopes(t->n, t->parent, kinds, usage, e->usage_scope);
+		pfree(usage);
+		pfree(kinds);
+	}
+	return e->usage_scope[ordinal] == USAGE_ROLLUP;
+}
+
+static uint32
+child_count(Eval *e, uint32 ordinal)
+{
+	Trajectory *t = e->t;
+
+	if (e->child_count == NULL)
+	{
+		e->child_count = palloc_extended(t->n * sizeof(uint32), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+		for (uint32 i = 0; i < t->n; i++)
+			if (t->parent[i] >= 0)
+				e->child_count[t->parent[i]]++;
+	}
+	return e->child_count[ordinal];
+}
+
+/* Bytes as hexadecimal digits, good until the next id. */
+static void
+add_hex(Eval *e, Values *values, const uint8 *bytes, size_t len)
+{
+	static const char digits[] = "0123456789abcdef";
+	char	   *text = e->text;
+
+	/* lists of several ids need memory of their own */
+	if (values->n > 0)
+		text = palloc(2 * len);
+	for (size_t i = 0; i < len; i++)
+	{
+		text[2 * i] = digits[bytes[i] >> 4];
+		text[2 * i + 1] = digits[bytes[i] & 15];
+	}
+	add_value(values, (QueryValue) {
+		.type = QUERY_STRING,.is_temporary = true,.string = {text, (uint32) (2 * len)}
+	});
+}
+
+static void
+add_span_id(Eval *e, Values *values, uint64 id)
+{
+	uint8		bytes[8];
+
+	for (int i = 0; i < 8; i++)
+		bytes[i] = (uint8) (id >> (56 - 8 * i));
+	add_hex(e, values, bytes, sizeof(bytes));
+}
+
+static void
+fetch_class_intrinsic(Eval *e, Intrinsic intrinsic, uint32 class_number, Values *out)
+{
+	Trajectory *t = e->t;
+	const SpanClass *class = &t->classes[class_number];
+
+	switch (intrinsic)
+	{
+		case INTRINSIC_NAME:
+			add_string(out, class->name);
+			break;
+		case INTRINSIC_STATUS:
+			add_integer(out, QUERY_STATUS, class->status);
+			break;
+		case INTRINSIC_KIND:
+			add_value(out, (QueryValue) {
+				.type = QUERY_KIND,.mask = KIND_OPERATION_MASK | KIND_SPAN_MASK,
+					.integer = class->kind | class->span_kind << KIND_SPAN_SHIFT
+			});
+			break;
+		case INTRINSIC_IS_ERROR:
+			add_value(out, (QueryValue) {.type = QUERY_BOOL,.boolean = class->is_error});
+			break;
+		case INTRINSIC_ROOT_NAME:
+			trajectory_decode_hot(t);
+			add_string(out, trajectory_class(t, trajectory_primary_root(t))->name);
+			break;
+		case INTRINSIC_ROOT_SERVICE_NAME:
+			{
+				Bytes		service;
+
+				trajectory_decode_hot(t);
+				service = trajectory_root_service(t);
+				if (service.data)
+					add_string(out, service);
+				break;
+			}
+		case INTRINSIC_SCOPE_NAME:
+			if (t->scopes[class->scope].name.len > 0)
+				add_string(out, t->scopes[class->scope].name);
+			break;
+		case INTRINSIC_SCOPE_VERSION:
+			if (t->scopes[class->scope].version.len > 0)
+				add_string(out, t->scopes[class->scope].version);
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+fetch_hot_intrinsic(Eval *e, Intrinsic intrinsic, int32 ordinal, Values *out)
+{
+	Trajectory *t = e->t;
+
+	switch (intrinsic)
+	{
+		case INTRINSIC_TRACE_DURATION:
+			if (!(t->summary.flags & TRAJECTORY_OPEN_ROOT))
+				add_integer(out, QUERY_DURATION, t->summary.duration_ns);
+			break;
+		case INTRINSIC_TRACE_ID:
+			add_hex(e, out, t->summary.trace_id, sizeof(t->summary.trace_id));
+			break;
+		case INTRINSIC_DURATION:
+			trajectory_decode_hot(t);
+			if (t->end_ns[ordinal] != TIME_OPEN)
+				add_integer(out, QUERY_DURATION, t->end_ns[ordinal] - t->start_ns[ordinal]);
+			break;
+		case INTRINSIC_CHILD_COUNT:
+			add_integer(out, QUERY_INT, child_count(e, ordinal));
+			break;
+		case INTRINSIC_SPAN_ID:
+			add_span_id(e, out, trajectory_span_id(t, ordinal));
+			break;
+		case INTRINSIC_PARENT_ID:
+			trajectory_decode_hot(t);
+			if (trajectory_parent_id(t, ordinal) != 0)
+				add_span_id(e, out, trajectory_parent_id(t, ordinal));
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+fetch_tokens(Eval *e, CanonicalColumn column, uint32 ordinal, Values *out)
+{
+	SpanColumns columns = trajectory_columns(e->t, ordinal);
+	int64		tokens;
+
+	if (column_int(&columns, column, &tokens) && !is_rollup(e, ordinal))
+		add_integer(out, QUERY_INT, tokens);
+}
+
+static void
+fetch_column_intrinsic(Eval *e, Intrinsic intrinsic, uint32 ordinal, Values *out)
+{
+	SpanColumns columns = trajectory_columns(e->t, ordinal);
+	Bytes		text;
+	double		number;
+
+	switch (intrinsic)
+	{
+		case INTRINSIC_MODEL:
+			if (span_model(&columns, &text))
+				add_string(out, text);
+			break;
+		case INTRINSIC_PROVIDER:
+			if (column_text(&columns, COLUMN_PROVIDER, &text))
+				add_value(out, (QueryValue) {
+					.type = QUERY_STRING,.is_temporary = true,
+						.string = provider_normalise(text, e->text, sizeof(e->text))
+				});
+			break;
+		case INTRINSIC_TOOL:
+			if (span_tool(trajectory_class(e->t, ordinal), &columns, &text))
+				add_string(out, text);
+			break;
+		case INTRINSIC_AGENT:
+			if (column_text(&columns, COLUMN_AGENT_NAME, &text))
+				add_string(out, text);
+			break;
+		case INTRINSIC_INPUT_TOKENS:
+			fetch_tokens(e, COLUMN_INPUT_TOKENS, ordinal, out);
+			break;
+		case INTRINSIC_OUTPUT_TOKENS:
+			fetch_tokens(e, COLUMN_OUTPUT_TOKENS, ordinal, out);
+			break;
+		case INTRINSIC_COST_USD:
+			if (column_double(&columns, COLUMN_COST_USD, &number) && !is_rollup(e, ordinal))
+				add_double(out, number);
+			break;
+		case INTRINSIC_TTFT:
+			if (column_double(&columns, COLUMN_TTFT_MS, &number) && number < 9.2e12)
+				add_integer(out, QUERY_DURATION, (int64) rint(number * 1e6));
+			break;
+		default:
+			break;
+	}
+}
+
+/* Of events, links and messages. */
+static void
+fetch_extra(Eval *e, const QueryField *field, int32 key, uint32 ordinal, Values *out)
+{
+	const SpanExtra *extra = trajectory_extra(e->t, ordinal);
+	const Value *v;
+
+	if (extra == NULL)
+		return;
+	if (field->intrinsic == INTRINSIC_STATUS_MESSAGE && extra->status_message.len > 0)
+		add_string(out, extra->status_message);
+	for (uint32 i = 0; i < extra->event_count; i++)
+	{
+		const Event *event = &extra->events[i];
+
+		if (field->scope == SCOPE_EVENT && (v = find_in_list(&event->attributes, key)) != NULL)
+			add_attribute(out, v, false);
+		else if (field->intrinsic == INTRINSIC_EVENT_NAME)
+			add_string(out, event->name);
+		else if (field->intrinsic == INTRINSIC_EVENT_TIME)
+			add_integer(out, QUERY_DURATION, event->time_ns - e->t->start_ns[ordinal]);
+	}
+	for (uint32 i = 0; i < extra->link_count; i++)
+	{
+		const Link *link = &extra->links[i];
+
+		if (field->scope == SCOPE_LINK && (v = find_in_list(&link->attributes, key)) != NULL)
+			add_attribute(out, v, false);
+		else if (field->intrinsic == INTRINSIC_LINK_SPAN_ID)
+			add_span_id(e, out, link->span_id);
+		else if (field->intrinsic == INTRINSIC_LINK_TRACE_ID)
+			add_hex(e, out, link->trace_id, sizeof(link->trace_id));
+	}
+}
+
+static void
+fetch_attribute(Eval *e, const QueryField *field, uint32 number, Place place, Values *out)
+{
+	Trajectory *t = e->t;
+	const SpanClass *class = &t->classes[place.class];
+	const Value *v = NULL;
+
+	if (field->scope == SCOPE_SPAN || field->scope == SCOPE_ANY)
+	{
+		int32		position = field_position(e, number, place.class);
+
+		if (position >= 0 && place.ordinal >= 0)
+		{
+			SpanColumns columns;
+
+			trajectory_decode_cold(t);
+			columns = trajectory_columns(t, place.ordinal);
+			v = span_value(&columns, position);
+			if (v->type == VALUE_EMPTY)
+				v = NULL;
+		}
+	}
+	if (field->scope == SCOPE_RESOURCE || (field->scope == SCOPE_ANY && v == NULL))
+		v = find_in_list(&t->resources[class->resource].attributes, e->keys[number]);
+	else if (field->scope == SCOPE_INSTRUMENTATION)
+		v = find_in_list(&t->scopes[class->scope].attributes, e->keys[number]);
+	if (v)
+		add_attribute(out, v, false);
+}
+
+/* The values of a field; at a class, of one that is known there. */
+static void
+fetch(Eval *e, uint32 number, Place place, Values *out)
+{
+	const QueryField *field = &e->q->fields[number];
+	FieldLevel	level = field_level(field);
+
+	if (field->scope == SCOPE_EVENT || field->scope == SCOPE_LINK ||
+		field->intrinsic == INTRINSIC_STATUS_MESSAGE || field->intrinsic == INTRINSIC_EVENT_NAME ||
+		field->intrinsic == INTRINSIC_EVENT_TIME || field->intrinsic == INTRINSIC_LINK_SPAN_ID ||
+		field->intrinsic == INTRINSIC_LINK_TRACE_ID)
+	{
+		trajectory_decode_cold(e->t);
+		fetch_extra(e, field, e->keys[number], place.ordinal, out);
+	}
+	else if (field->scope != SCOPE_INTRINSIC)
+		fetch_attribute(e, field, number, place, out);
+	else if (level == LEVEL_CLASS)
+		fetch_class_intrinsic(e, field->intrinsic, place.class, out);
+	else if (level != LEVEL_COLUMN)
+		fetch_hot_intrinsic(e, field->intrinsic, place.ordinal, out);
+	else if (place.ordinal >= 0)
+	{
+		trajectory_decode_cold(e->t);
+		fetch_column_intrinsic(e, field->intrinsic, place.ordinal, out);
+	}
+	else if (field->intrinsic == INTRINSIC_TOOL)
+	{
+		Bytes		tool;
+
+		if (span_tool(&e->t->classes[place.class], NULL, &tool))
+			add_string(out, tool);
+	}
+}
+
+/* ---------------------------------------------------------- expressions --- */
+
+static bool eval_bool(Eval *e, const QueryExpr *expr, Place place);
+static void eval_values(Eval *e, const QueryExpr *expr, Place place, Values *out);
+
+/* A number, if there is one and no more. */
+static bool
+eval_number(Eval *e, const QueryExpr *expr, Place place, double *number)
+{
+	Values		values;
+	bool		is_number = false;
+
+	values_init(&values);
+	eval_values(e, expr, place, &values);
+	if (values.n == 1)
+	{
+		const QueryValue *v = &values.v[0];
+
+		is_number = v->type == QUERY_FLOAT || v->type == QUERY_INT || v->type == QUERY_DURATION;
+		if (is_number)
+			*number = v->type == QUERY_FLOAT ? v->number : (double) v->integer;
+	}
+	values_free(&values);
+	return is_number;
+}
+
+/* A result that is no number is missing. */
+static double
+calculate(char op, double a, double b)
+{
+	switch (op)
+	{
+		case '+':
+			return a + b;
+		case '-':
+			return a - b;
+		case '*':
+			return a * b;
+		case '/':
+			return b == 0 ? NAN : a / b;
+		case '%':
+			return b == 0 ? NAN : fmod(a, b);
+		default:
+			return pow(a, b);
+	}
+}
+
+static void
+eval_values(Eval *e, const QueryExpr *expr, Place place, Values *out)
+{
+	double		a;
+	double		b;
+
+	switch (expr->node)
+	{
+		case EXPR_LITERAL:
+			if (expr->literal.type != QUERY_NIL)
+				add_value(out, expr->literal);
+			break;
+		case EXPR_FIELD:
+			fetch(e, expr->number, place, out);
+			break;
+		case EXPR_NEGATE:
+			if (eval_number(e, expr->args[0], place, &a))
+				add_double(out, -a);
+			break;
+		case EXPR_ARITHMETIC:
+			if (eval_number(e, expr->args[0], place, &a) &&
+				eval_number(e, expr->args[1], place, &b))
+				add_double(out, calculate(expr->op, a, b));
+			break;
+		default:
+			add_value(out, (QueryValue) {.type = QUERY_BOOL,.boolean = eval_bool(e, expr, place)});
+			break;
+	}
+}
+
+static bool
+eval_regex(Eval *e, const QueryExpr *expr, const Values *subjects)
+{
+	bool		every = expr->op == COMPARE_NOT_MATCH;
+	QueryRegex **regex = &e->regexes[expr->number];
+
+	if (subjects->n == 0)
+		return false;
+	if (*regex == NULL)
+		*regex = query_regex_compile(e->q->regexes[expr->number]);
+	for (uint32 i = 0; i < subjects->n; i++)
+	{
+		const QueryValue *v = &subjects->v[i];
+		bool		holds = v->type == QUERY_STRING &&
+			query_regex_matches(*regex, v->string, !v->is_temporary) != every;
+
+		if (holds != every)
+			return !every;
+	}
+	return every;
+}
+
+static bool
+eval_compare(Eval *e, const QueryExpr *expr, Place place)
+{
+	Values		left;
+	Values		right;
+	bool		result;
+
+	values_init(&left);
+	values_init(&right);
+	eval_values(e, expr->args[0], place, &left);
+	if (expr->op == COMPARE_MATCH || expr->op == COMPARE_NOT_MATCH)
+		result = eval_regex(e, expr, &left);
+	else
+	{
+		/* two ids or providers would share a place */
+		if (left.n == 1 && left.v[0].is_temporary && expr->args[1]->node != EXPR_LITERAL)
+		{
+			char	   *copy = palloc(left.v[0].string.len + 1);
+
+			memcpy(copy, left.v[0].string.data, left.v[0].string.len);
+			left.v[0].string.data = copy;
+		}
+		eval_values(e, expr->args[1], place, &right);
+		if (expr->args[0]->type == TYPE_NIL || expr->args[1]->type == TYPE_NIL)
+			result = (left.exists || right.exists) == (expr->op == COMPARE_NE);
+		else
+			result = compare_lists(expr->op, &left, &right);
+	}
+	values_free(&left);
+	values_free(&right);
+	return result;
+}
+
+/* Is one of an attribute's values this boolean? */
+static bool
+attribute_is(Eval *e, const QueryExpr *expr, Place place, bool boolean)
+{
+	Values		values;
+	bool		result = false;
+
+	values_init(&values);
+	fetch(e, expr->number, place, &values);
+	for (uint32 i = 0; i < values.n && !result; i++)
+		result = values.v[i].type == QUERY_BOOL && values.v[i].boolean == boolean;
+	values_free(&values);
+	return result;
+}
+
+static bool
+eval_bool(Eval *e, const QueryExpr *expr, Place place)
+{
+	switch (expr->node)
+	{
+		case EXPR_LITERAL:
+			return expr->literal.boolean;
+		case EXPR_FIELD:
+			return attribute_is(e, expr, place, true);
+		case EXPR_NOT:
+			/* of an attribute that is missing, nothing is said */
+			if (expr->args[0]->node == EXPR_FIELD)
+				return attribute_is(e, expr->args[0], place, false);
+			return !eval_bool(e, expr->args[0], place);
+		case EXPR_COMPARE:
+			return eval_compare(e, expr, place);
+		default:
+			for (uint32 i = 0; i < expr->arg_count; i++)
+				if (eval_bool(e, expr->args[i], place) == (expr->node == EXPR_OR))
+					return expr->node == EXPR_OR;
+			return expr->node == EXPR_AND;
+	}
+}
+
+/* ---------------------------------------- conditions on a class of spans --- */
+
+/*
+ * A comparison of a field with a literal, the field on the left whichever way
+ * it was written.
+ */
+bool
+field_compare(const Tracequery *q, const QueryExpr *e, const QueryField **field, CompareOp *op,
+			  const QueryValue **literal)
+{
+	static const uint8 mirrored[] = {
+		[COMPARE_EQ] = COMPARE_EQ, [COMPARE_NE] = COMPARE_NE,
+		[COMPARE_LT] = COMPARE_GT, [COMPARE_LE] = COMPARE_GE,
+		[COMPARE_GT] = COMPARE_LT, [COMPARE_GE] = COMPARE_LE
+	};
+	int			side;
+
+	if (e->node != EXPR_COMPARE)
+		return false;
+	side = e->args[0]->node == EXPR_FIELD ? 0 : 1;
+	if (e->args[side]->node != EXPR_FIELD || e->args[1 - side]->node != EXPR_LITERAL)
+		return false;
+	*field = &q->fields[e->args[side]->number];
+	*literal = &e->args[1 - side]->literal;
+	*op = side == 0 ? e->op : mirrored[e->op];
+	return true;
+}
+
+static bool
+is_known(Eval *e, const QueryExpr *expr, uint32 class)
+{
+	if (expr->node == EXPR_FIELD)
+		return field_is_known(e, expr->number, class);
+	for (uint32 i = 0; i < expr->arg_count; i++)
+		if (!is_known(e, expr->args[i], class))
+			return false;
+	return true;
+}
+
+/* Does the field's text stand in the trajectory as it is compared? */
+static bool
+is_verbatim(const QueryField *field)
+{
+	return field->scope != SCOPE_INTRINSIC ||
+		field->intrinsic == INTRINSIC_MODEL || field->intrinsic == INTRINSIC_TOOL ||
+		field->intrinsic == INTRINSIC_AGENT || field->intrinsic == INTRINSIC_STATUS_MESSAGE ||
+		field->intrinsic == INTRINSIC_EVENT_NAME;
+}
+
+/*
+ * Is a string nowhere in the trajectory?  All strings lie one behind the
+ * other; those in arrays are parts of them.
+ */
+static bool
+literal_is_absent(Eval *e, uint32 number)
+{
+	Trajectory *t = e->t;
+	Bytes		literal = e->q->literals[number];
+
+	if (e->literals[number] == LITERAL_UNRESOLVED)
+	{
+		const char *from = t->string_count > 0 ? t->strings[0].data : NULL;
+		const char *to = t->string_count > 0 ?
+			t->strings[t->string_count - 1].data + t->strings[t->string_count - 1].len : NULL;
+
+		e->literals[number] = literal.len == 0 ||
+			(from != NULL && memmem(from, to - from, literal.data, literal.len) != NULL) ?
+			LITERAL_PRESENT : LITERAL_ABSENT;
+	}
+	return e->literals[number] == LITERAL_ABSENT;
+}
+
+static bool
+is_refuted_by_literal(Eval *e, const QueryExpr *expr)
+{
+	const QueryField *field;
+	const QueryValue *literal;
+	CompareOp	op;
+
+	return field_compare(e->q, expr, &field, &op, &literal) && op == COMPARE_EQ &&
+		literal->type == QUERY_STRING && is_verbatim(field) &&
+		literal_is_absent(e, expr->args[expr->args[0]->node == EXPR_LITERAL ? 0 : 1]->number);
+}
+
+static Ternary
+eval_class(Eval *e, const QueryExpr *expr, uint32 class)
+{
+	Ternary		result;
+
+	if (expr->node == EXPR_AND || expr->node == EXPR_OR)
+	{
+		result = expr->node == EXPR_AND ? IS_TRUE : IS_FALSE;
+		for (uint32 i = 0; i < expr->arg_count; i++)
+		{
+			Ternary		arg = eval_class(e, expr->args[i], class);
+
+			result = expr->node == EXPR_AND ? Min(result, arg) : Max(result, arg);
+			if (result == (expr->node == EXPR_AND ? IS_FALSE : IS_TRUE))
+				break;
+		}
+		return result;
+	}
+	if (expr->node == EXPR_NOT && expr->args[0]->node != EXPR_FIELD)
+		return IS_TRUE - eval_class(e, expr->args[0], class);
+	if (is_known(e, expr, class))
+		return eval_bool(e, expr, (Place) {class, -1}) ? IS_TRUE : IS_FALSE;
+	return is_refuted_by_literal(e, expr) ? IS_FALSE : IS_UNKNOWN;
+}
+
+/* What a filter says of each class, worked out when it is first asked for. */
+static const uint8 *
+filter_classes(Eval *e, const QuerySet *filter)
+{
+	uint8	  **classes = &e->filters[filter->number];
+
+	if (*classes == NULL)
+	{
+		*classes = palloc(e->class_count);
+		for (uint32 i = 0; i < e->class_count; i++)
+			(*classes)[i] = filter->expr ? eval_class(e, filter->expr, i) : IS_TRUE;
+	}
+	return *classes;
+}
+
+/* ---------------------------------------------- what can be ruled out soon --- */
+
+typedef bool (*FilterCheck) (void *arg, const QuerySet *filter);
+
+/* Can a set have spans, given which filters can? */
+static bool
+is_possible(const QuerySet *s, FilterCheck check, void *arg)
+{
+	switch ((SetNode) s->node)
+	{
+		case SET_FILTER:
+			return check(arg, s);
+		case SET_OR:
+			for (uint32 i = 0; i < s->arg_count; i++)
+				if (is_possible(s->args[i], check, arg))
+					return true;
+			return false;
+		case SET_RELATION:
+			return is_possible(s->args[1], check, arg) &&
+				(s->mode == MODE_NOT || is_possible(s->args[0], check, arg));
+		case SET_SCALAR:
+			return true;
+		default:
+			for (uint32 i = 0; i < s->arg_count; i++)
+				if (!is_possible(s->args[i], check, arg))
+					return false;
+			return true;
+	}
+}
+
+static bool
+classes_allow(void *arg, const QuerySet *filter)
+{
+	Eval	   *e = arg;
+	const uint8 *classes = filter_classes(e, filter);
+
+	for (uint32 i = 0; i < e->class_count; i++)
+		if (classes[i] != IS_FALSE)
+			return true;
+	return false;
+}
+
+typedef struct HeaderCheck
+{
+	const Tracequery *q;
+	const TrajectorySummary *summary;
+} HeaderCheck;
+
+/* No value is above this one: does that refute the comparison? */
+static bool
+is_above(CompareOp op, const QueryValue *literal, int64 most)
+{
+	QueryValue	v = {.type = QUERY_INT,.integer = most};
+	int			order;
+
+	if ((op != COMPARE_GT && op != COMPARE_GE && op != COMPARE_EQ) ||
+		!value_order(literal, &v, &order))
+		return false;
+	return op == COMPARE_GT ? order >= 0 : order > 0;
+}
+
+static Ternary
+header_compare(const HeaderCheck *c, const QueryExpr *expr)
+{
+	const TrajectorySummary *summary = c->summary;
+	const QueryField *field;
+	const QueryValue *literal;
+	CompareOp	op;
+	bool		is_refuted = false;
+
+	if (!field_compare(c->q, expr, &field, &op, &literal) || literal->type == QUERY_NIL)
+		return IS_UNKNOWN;
+	switch (field->intrinsic)
+	{
+		case INTRINSIC_STATUS:
+			is_refuted = op == COMPARE_EQ && literal->integer == SPAN_STATUS_ERROR &&
+				summary->error_count == 0;
+			break;
+		case INTRINSIC_IS_ERROR:
+			is_refuted = (op == COMPARE_EQ) == literal->boolean && summary->error_count == 0;
+			break;
+		case INTRINSIC_DURATION:
+			is_refuted = is_above(op, literal, summary->duration_ns);
+			break;
+		case INTRINSIC_TRACE_DURATION:
+			is_refuted = (summary->flags & TRAJECTORY_OPEN_ROOT) != 0 ||
+				!compare_values(op, &(QueryValue) {
+				.type = QUERY_DURATION,.integer = summary->duration_ns
+			}, literal);
+			break;
+		case INTRINSIC_INPUT_TOKENS:
+			is_refuted = summary->input_tokens < 0 || is_above(op, literal, summary->input_tokens);
+			break;
+		case INTRINSIC_OUTPUT_TOKENS:
+			is_refuted = summary->output_tokens < 0 || is_above(op, literal, summary->output_tokens);
+			break;
+		default:
+			break;
+	}
+	return is_refuted ? IS_FALSE : IS_UNKNOWN;
+}
+
+static Ternary
+header_expr(const HeaderCheck *c, const QueryExpr *expr)
+{
+	Ternary		result;
+
+	switch (expr->node)
+	{
+		case EXPR_FIELD:
+			return c->q->fields[expr->number].intrinsic == INTRINSIC_IS_ERROR &&
+				c->summary->error_count == 0 ? IS_FALSE : IS_UNKNOWN;
+		case EXPR_COMPARE:
+			return header_compare(c, expr);
+		case EXPR_AND:
+			result = IS_UNKNOWN;
+			for (uint32 i = 0; i < expr->arg_count; i++)
+				result = Min(result, header_expr(c, expr->args[i]));
+			return result;
+		case EXPR_OR:
+			result = IS_FALSE;
+			for (uint32 i = 0; i < expr->arg_count; i++)
+				result = Max(result, header_expr(c, expr->args[i]));
+			return result;
+		default:
+			return IS_UNKNOWN;
+	}
+}
+
+static bool
+header_allows(void *arg, const QuerySet *filter)
+{
+	return filter->expr == NULL || header_expr(arg, filter->expr) != IS_FALSE;
+}
+
+/* Does the header alone say that the query does not match? */
+bool
+tracequery_excludes(const Tracequery *q, const TrajectorySummary *summary)
+{
+	HeaderCheck c = {q, summary};
+
+	return !is_possible(q->root, header_allows, &c);
+}
+
+/* ---------------------------------------------------------------- sets --- */
+
+static uint8 *
+alloc_set(const Eval *e)
+{
+	return palloc_extended(e->t->n, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+}
+
+static uint32
+count_set(const Eval *e, const uint8 *set)
+{
+	uint32		count = 0;
+
+	for (uint32 i = 0; i < e->t->n; i++)
+		count += set[i];
+	return count;
+}
+
+static inline uint32
+class_of(const Eval *e, uint32 ordinal)
+{
+	return e->has_classes ? e->t->span_class[ordinal] : 0;
+}
+
+static uint8 *
+eval_filter(Eval *e, const QuerySet *s, const uint8 *input)
+{
+	const uint8 *classes = filter_classes(e, s);
+	uint8	   *set = alloc_set(e);
+
+	for (uint32 i = 0; i < e->t->n; i++)
+	{
+		uint32		class = class_of(e, i);
+
+		if (classes[class] == IS_FALSE || (input && !input[i]))
+			continue;
+		if (classes[class] == IS_UNKNOWN)
+		{
+			CHECK_FOR_INTERRUPTS();
+			set[i] = eval_bool(e, s->expr, (Place) {class, (int32) i});
+		}
+		else
+			set[i] = 1;
+	}
+	return set;
+}
+
+static void
+relate_up(const Trajectory *t, const uint8 *a, const uint8 *b, uint8 *out, bool is_direct)
+{
+	uint8	   *below = palloc_extended(t->n, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+
+	/* from the leaves up: is there a left span below this one? */
+	for (uint32 i = t->n; i-- > 0;)
+	{
+		out[i] = b[i] & below[i];
+		if (t->parent[i] >= 0)
+			below[t->parent[i]] |= is_direct ? a[i] : a[i] | below[i];
+	}
+	pfree(below);
+}
+
+static void
+relate_down(const Trajectory *t, const uint8 *a, const uint8 *b, uint8 *out, bool is_direct)
+{
+	uint8	   *above = palloc_extended(t->n, MCXT_ALLOC_HUGE);
+
+	for (uint32 i = 0; i < t->n; i++)
+	{
+		int32		parent = t->parent[i];
+
+		above[i] = parent >= 0 && (a[parent] | (is_direct ? 0 : above[parent]));
+		out[i] = b[i] & above[i];
+	}
+	pfree(above);
+}
+
+static void
+relate_siblings(const Trajectory *t, const uint8 *a, const uint8 *b, uint8 *out)
+{
+	uint32	   *left = palloc_extended(t->n * sizeof(uint32), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+
+	for (uint32 i = 0; i < t->n; i++)
+		if (t->parent[i] >= 0)
+			left[t->parent[i]] += a[i];
+	for (uint32 i = 0; i < t->n; i++)
+		out[i] = t->parent[i] >= 0 && b[i] && left[t->parent[i]] > a[i];
+	pfree(left);
+}
+
+/* The left span that ends first (starts last), and the next, of each parent. */
+typedef struct TwoTimes
+{
+	int64		best;
+	int64		second;
+	int32		best_span;
+} TwoTimes;
+
+/*
+ * After: right spans that start when a left one with the same parent has
+ * ended.  Before: right spans that have ended when a left one starts.  Times
+ * are negated for the latter, so that the best left one is always the least.
+ * A span is not after itself, though it may take no time; hence the second.
+ */
+static void
+relate_in_time(const Trajectory *t, const uint8 *a, const uint8 *b, uint8 *out, bool is_before)
+{
+	TwoTimes   *times = palloc_extended(t->n * sizeof(TwoTimes), MCXT_ALLOC_HUGE);
+
+	for (uint32 i = 0; i < t->n; i++)
+		times[i] = (TwoTimes) {PG_INT64_MAX, PG_INT64_MAX, -1};
+	for (uint32 i = 0; i < t->n; i++)
+	{
+		int64		time = is_before ? -t->start_ns[i] : t->end_ns[i];
+		TwoTimes   *of;
+
+		if (!a[i] || t->parent[i] < 0 || (!is_before && time == TIME_OPEN))
+			continue;
+		of = &times[t->parent[i]];
+		if (time < of->best)
+			*of = (TwoTimes) {time, of->best, (int32) i};
+		else
+			of->second = Min(of->second, time);
+	}
+	for (uint32 i = 0; i < t->n; i++)
+	{
+		int64		time = is_before ? -t->end_ns[i] : t->start_ns[i];
+		const TwoTimes *of;
+
+		if (!b[i] || t->parent[i] < 0 || (is_before && t->end_ns[i] == TIME_OPEN))
+			continue;
+		of = &times[t->parent[i]];
+		out[i] = (of->best_span == (int32) i ? of->second : of->best) <= time;
+	}
+	pfree(times);
+}
+
+/* The right spans (b) that are so related to a left one (a). */
+static uint8 *
+relate(const Eval *e, SpanRelation relation, const uint8 *a, const uint8 *b)
+{
+	uint8	   *out = alloc_set(e);
+
+	CHECK_FOR_INTERRUPTS();
+	switch (relation)
+	{
+		case RELATION_CHILD:
+		case RELATION_DESCENDANT:
+			relate_down(e->t, a, b, out, relation == RELATION_CHILD);
+			break;
+		case RELATION_PARENT:
+		case RELATION_ANCESTOR:
+			relate_up(e->t, a, b, out, relation == RELATION_PARENT);
+			break;
+		case RELATION_SIBLING:
+			relate_siblings(e->t, a, b, out);
+			break;
+		default:
+			trajectory_decode_hot(e->t);
+			relate_in_time(e->t, a, b, out, relation == RELATION_BEFORE);
+			break;
+	}
+	return out;
+}
+
+static const uint8 mirrored_relations[RELATION_COUNT] = {
+	[RELATION_CHILD] = RELATION_PARENT,
+	[RELATION_DESCENDANT] = RELATION_ANCESTOR,
+	[RELATION_PARENT] = RELATION_CHILD,
+	[RELATION_ANCESTOR] = RELATION_DESCENDANT,
+	[RELATION_SIBLING] = RELATION_SIBLING,
+	[RELATION_AFTER] = RELATION_BEFORE,
+	[RELATION_BEFORE] = RELATION_AFTER
+};
+
+static uint8 *eval_set(Eval *e, const QuerySet *s, const uint8 *input);
+
+static uint8 *
+eval_relation(Eval *e, const QuerySet *s, const uint8 *input)
+{
+	uint8	   *left = eval_set(e, s->args[0], input);
+	uint8	   *right = eval_set(e, s->args[1], input);
+	uint8	   *out = relate(e, s->relation, left, right);
+	uint32		n = e->t->n;
+
+	if (s->mode == MODE_NOT)
+		for (uint32 i = 0; i < n; i++)
+			out[i] = right[i] & !out[i];
+	else if (s->mode == MODE_BOTH)
+	{
+		uint8	   *mirror = relate(e, mirrored_relations[s->relation], right, left);
+
+		for (uint32 i = 0; i < n; i++)
+			out[i] |= mirror[i];
+		pfree(mirror);
+	}
+	pfree(left);
+	pfree(right);
+	return out;
+}
+
+static uint8 *
+eval_and_or(Eval *e, const QuerySet *s, const uint8 *input)
+{
+	uint8	   *out = eval_set(e, s->args[0], input);
+
+	for (uint32 k = 1; k < s->arg_count; k++)
+	{
+		uint8	   *set;
+
+		if (s->node == SET_AND && count_set(e, out) == 0)
+			break;
+		set = eval_set(e, s->args[k], input);
+		if (s->node == SET_AND && count_set(e, set) == 0)
+			memset(out, 0, e->t->n);
+		else
+			for (uint32 i = 0; i < e->t->n; i++)
+				out[i] |= set[i];
+		pfree(set);
+	}
+	return out;
+}
+
+/* An aggregate over the spans of a set that have the value. */
+static bool
+eval_aggregate(Eval *e, const QueryExpr *expr, const uint8 *set, double *result)
+{
+	double		count = 0;
+	double		sum = 0;
+	double		least = 0;
+	double		most = 0;
+
+	for (uint32 i = 0; i < e->t->n; i++)
+	{
+		double		number = 0;
+
+		if (!set[i])
+			continue;
+		CHECK_FOR_INTERRUPTS();
+		if (expr->arg_count > 0 &&
+			!eval_number(e, expr->args[0], (Place) {class_of(e, i), (int32) i}, &number))
+			continue;
+		sum += number;
+		least = count == 0 ? number : Min(least, number);
+		most = count == 0 ? number : Max(most, number);
+		count++;
+	}
+	*result = expr->op == AGGREGATE_COUNT ? count : expr->op == AGGREGATE_MIN ? least :
+		expr->op == AGGREGATE_MAX ? most : expr->op == AGGREGATE_SUM ? sum : sum / count;
+	return count > 0 || expr->op == AGGREGATE_COUNT;
+}
+
+static bool
+eval_scalar(Eval *e, const QueryExpr *expr, const uint8 *set, double *result)
+{
+	double		a;
+	double		b;
+
+	switch (expr->node)
+	{
+		case EXPR_LITERAL:
+			*result = expr->literal.type == QUERY_FLOAT ? expr->literal.number :
+				(double) expr->literal.integer;
+			return true;
+		case EXPR_AGGREGATE:
+			return eval_aggregate(e, expr, set, result);
+		case EXPR_NEGATE:
+			if (!eval_scalar(e, expr->args[0], set, &a))
+				return false;
+			*result = -a;
+			return true;
+		default:
+			if (!eval_scalar(e, expr->args[0], set, &a) || !eval_scalar(e, expr->args[1], set, &b))
+				return false;
+			*result = calculate(expr->op, a, b);
+			return !isnan(*result) && !isinf(*result);
+	}
+}
+
+static bool
+scalar_holds(Eval *e, const QueryExpr *expr, const uint8 *set)
+{
+	QueryValue	a = {.type = QUERY_FLOAT};
+	QueryValue	b = {.type = QUERY_FLOAT};
+
+	return eval_scalar(e, expr->args[0], set, &a.number) &&
+		eval_scalar(e, expr->args[1], set, &b.number) && compare_values(expr->op, &a, &b);
+}
+
+static uint8 *
+eval_pipeline(Eval *e, const QuerySet *s, const uint8 *input)
+{
+	uint8	   *set = eval_set(e, s->args[0], input);
+
+	for (uint32 k = 1; k < s->arg_count; k++)
+	{
+		const QuerySet *stage = s->args[k];
+
+		/* a trace without spans in the set is out, whatever follows */
+		if (count_set(e, set) == 0)
+			break;
+		if (stage->node == SET_SCALAR)
+		{
+			if (!scalar_holds(e, stage->expr, set))
+				memset(set, 0, e->t->n);
+		}
+		else
+		{
+			uint8	   *next = eval_set(e, stage, set);
+
+			pfree(set);
+			set = next;
+		}
+	}
+	return set;
+}
+
+/* The spans of a set, of those in the input (NULL: all). */
+static uint8 *
+eval_set(Eval *e, const QuerySet *s, const uint8 *input)
+{
+	switch ((SetNode) s->node)
+	{
+		case SET_FILTER:
+			return eval_filter(e, s, input);
+		case SET_RELATION:
+			return eval_relation(e, s, input);
+		case SET_PIPELINE:
+			return eval_pipeline(e, s, input);
+		default:
+			return eval_and_or(e, s, input);
+	}
+}
+
+/* --------------------------------------------------------------- entry --- */
+
+/* The trajectory's number for an attribute's key. */
+static int32
+find_key(const Trajectory *t, Bytes name)
+{
+	for (uint32 i = 0; i < t->key_count; i++)
+		if (t->keys[i].name.len == name.len && !t->keys[i].is_derived &&
+			memcmp(t->keys[i].name.data, name.data, name.len) == 0)
+			return (int32) i;
+	return NOT_THERE;
+}
+
+static void
+eval_begin(Eval *e, const Tracequery *q, Trajectory *t)
+{
+	size_t		positions;
+
+	memset(e, 0, offsetof(Eval, text));
+	e->q = q;
+	e->t = t;
+	e->class_count = 1;
+	e->filters = palloc0(q->filter_count * sizeof(uint8 *));
+	e->regexes = palloc0(Max(q->regex_count, 1) * sizeof(QueryRegex *));
+	e->literals = palloc0(Max(q->literal_count, 1));
+	if (q->level < LEVEL_CLASS)
+		return;
+	trajectory_decode_tables(t);
+	e->has_classes = true;
+	e->class_count = t->class_count;
+	e->keys = palloc(Max(q->field_count, 1) * sizeof(int32));
+	positions = (size_t) q->field_count * t->shape_count;
+	e->positions = palloc_extended(Max(positions, 1) * sizeof(int32), MCXT_ALLOC_HUGE);
+	for (size_t i = 0; i < positions; i++)
+		e->positions[i] = NOT_RESOLVED;
+	for (uint32 i = 0; i < q->field_count; i++)
+		e->keys[i] = q->fields[i].scope == SCOPE_INTRINSIC ? NOT_THERE :
+			find_key(t, q->fields[i].name);
+}
+
+/* One filter alone: the first span that it finds is enough. */
+static bool
+filter_matches(Eval *e, const QuerySet *s)
+{
+	const uint8 *classes = filter_classes(e, s);
+
+	for (uint32 i = 0; i < e->class_count; i++)
+		if (classes[i] == IS_TRUE)
+			return true;
+	for (uint32 i = 0; i < e->t->n; i++)
+	{
+		uint32		class = class_of(e, i);
+
+		if (classes[class] == IS_FALSE)
+			continue;
+		CHECK_FOR_INTERRUPTS();
+		if (eval_bool(e, s->expr, (Place) {class, (int32) i}))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Does the query find any span?  The header has been asked before; of the rest
+ * no more is decoded than the answer needs.  Memory is taken from the current
+ * context and the trajectory's, and left there.
+ */
+bool
+tracequery_matches(const Tracequery *q, Trajectory *t)
+{
+	Eval		e;
+
+	eval_begin(&e, q, t);
+	if (!is_possible(q->root, classes_allow, &e))
+		return false;
+	trajectory_decode_structure(t);
+	if (q->root->node == SET_FILTER)
+		return filter_matches(&e, q->root);
+	return count_set(&e, eval_set(&e, q->root, NULL)) > 0;
+}
+
+/*
+ * The spans that a query finds: a byte for each span of the trajectory, whose
+ * structure is decoded then.
+ */
+uint8 *
+tracequery_spans(const Tracequery *q, Trajectory *t, uint32 *count)
+{
+	Eval		e;
+	uint8	   *set;
+
+	trajectory_decode_structure(t);
+	eval_begin(&e, q, t);
+	if (tracequery_excludes(q, &t->summary) || !is_possible(q->root, classes_allow, &e))
+		set = alloc_set(&e);
+	else
+		set = eval_set(&e, q->root, NULL);
+	*count = count_set(&e, set);
+	return set;
+}

@@ -1,0 +1,151 @@
+/*
+ * tracequery_ops.c
+ *		What a query says of a trajectory: matches, find_spans, match_count and
+ *		prune.
+ */
+#include "postgres.h"
+
+#include "compat.h"
+#include "kernel/otlp.h"
+#include "kernel/row_writer.h"
+#include "kernel/tracequery_sql.h"
+#include "utils/memutils.h"
+
+/*
+ * The header alone answers for many; of a value that is stored elsewhere it is
+ * read before the rest.
+ */
+static bool
+header_excludes(const Tracequery *q, struct varlena *given)
+{
+	TrajectorySummary summary;
+	struct varlena *slice;
+
+	if (!VARATT_IS_EXTERNAL_ONDISK(given))
+		return false;
+	slice = pg_detoast_datum_slice(given, 0, sizeof(TrajectoryHeader) - VARHDRSZ);
+	if (VARSIZE(slice) < sizeof(TrajectoryHeader))
+		bytes_corrupt("header");
+	trajectory_read_summary(slice, &summary);
+	pfree(slice);
+	return tracequery_excludes(q, &summary);
+}
+
+static bool
+call_matches(QueryCall *call, struct varlena *given)
+{
+	MemoryContext old = MemoryContextSwitchTo(call->work);
+	bool		result = false;
+
+	if (!header_excludes(call->query, given))
+	{
+		struct varlena *datum = pg_detoast_datum(given);
+		TrajectorySummary summary;
+
+		if (VARSIZE(datum) < sizeof(TrajectoryHeader))
+			bytes_corrupt("header");
+		trajectory_read_summary(datum, &summary);
+		result = !tracequery_excludes(call->query, &summary) &&
+			tracequery_matches(call->query, trajectory_open(datum, VARSIZE(datum)));
+	}
+	MemoryContextSwitchTo(old);
+	return result;
+}
+
+PG_FUNCTION_INFO_V1(tracequery_matches_trajectory);
+Datum
+tracequery_matches_trajectory(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(call_matches(query_call(fcinfo, 1),
+								(struct varlena *) PG_GETARG_POINTER(0)));
+}
+
+PG_FUNCTION_INFO_V1(tracequery_matched_by_trajectory);
+Datum
+tracequery_matched_by_trajectory(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(call_matches(query_call(fcinfo, 0),
+								(struct varlena *) PG_GETARG_POINTER(1)));
+}
+
+/* The spans that the query, argument 1, finds in the trajectory, argument 0. */
+static uint8 *
+call_spans(FunctionCallInfo fcinfo, Trajectory **t, uint32 *count)
+{
+	QueryCall  *call = query_call(fcinfo, 1);
+	MemoryContext old = MemoryContextSwitchTo(call->work);
+	struct varlena *datum = pg_detoast_datum((struct varlena *) PG_GETARG_POINTER(0));
+	uint8	   *set;
+
+	*t = trajectory_open(datum, VARSIZE(datum));
+	set = tracequery_spans(call->query, *t, count);
+	MemoryContextSwitchTo(old);
+	return set;
+}
+
+PG_FUNCTION_INFO_V1(tracequery_match_count);
+Datum
+tracequery_match_count(PG_FUNCTION_ARGS)
+{
+	Trajectory *t;
+	uint32		count;
+
+	call_spans(fcinfo, &t, &count);
+	PG_RETURN_INT64(count);
+}
+
+PG_FUNCTION_INFO_V1(tracequery_find_spans);
+Datum
+tracequery_find_spans(PG_FUNCTION_ARGS)
+{
+	Trajectory *t;
+	uint32		count;
+	uint8	   *set = call_spans(fcinfo, &t, &count);
+	RowWriter	w;
+
+	row_writer_init(&w, fcinfo);
+	for (uint32 i = 0; i < t->n; i++)
+	{
+		char		id[17];
+
+		if (!set[i])
+			continue;
+		snprintf(id, sizeof(id), "%016llx", (unsigned long long) trajectory_span_id(t, i));
+		row_begin(&w);
+		row_int4(&w, i + 1);
+		row_cstring(&w, id);
+		row_int4(&w, 1);
+		row_end(&w);
+	}
+	return (Datum) 0;
+}
+
+/* The spans that are found and those above them. */
+PG_FUNCTION_INFO_V1(tracequery_prune);
+Datum
+tracequery_prune(PG_FUNCTION_ARGS)
+{
+	Trajectory *t;
+	uint32		count;
+	uint8	   *keep = call_spans(fcinfo, &t, &count);
+	SpanSet    *set;
+	struct varlena *result;
+	uint32		kept = 0;
+
+	if (count == 0)
+		PG_RETURN_NULL();
+	for (uint32 i = t->n; i-- > 0;)
+		if (keep[i] && t->parent[i] >= 0)
+			keep[t->parent[i]] = 1;
+
+	trajectory_decode_cold(t);
+	set = spanset_create();
+	trajectory_add_to_set(t, set, 0, t->n);
+	for (uint32 i = 0; i < t->n; i++)
+		if (keep[i])
+			set->spans[kept++] = set->spans[i];
+	set->span_count = kept;
+	result = trajectory_encode_set(set, false, trajectory_best_codec());
+	spanset_free(set);
+	PG_RETURN_POINTER(result);
+}

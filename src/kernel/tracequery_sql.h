@@ -1,0 +1,23 @@
+/*
+ * tracequery_sql.h
+ *		Queries as arguments of SQL functions.
+ */
+#ifndef LLMTRACE_TRACEQUERY_SQL_H
+#define LLMTRACE_TRACEQUERY_SQL_H
+
+#include "fmgr.h"
+#include "kernel/tracequery.h"
+
+/* What a call site keeps: the query, parsed, and memory for one call. */
+typedef struct QueryCall
+{
+	TracequeryDatum *datum;
+	Tracequery	   *query;
+	MemoryContext context;		/* of the two */
+	MemoryContext work;			/* emptied at each call */
+} QueryCall;
+
+extern QueryCall *query_call(FunctionCallInfo fcinfo, int arg);
+extern Tracequery *tracequery_from_datum(const TracequeryDatum *datum);
+
+#endif							/* LLMTRACE_TRACEQUERY_SQL_H */
