@@ -16,14 +16,14 @@ PG_FUNCTION_INFO_V1(sql_cat_agg_serial);
 PG_FUNCTION_INFO_V1(sql_cat_agg_deserial);
 PG_FUNCTION_INFO_V1(sql_cat_agg_final);
 
-typedef struct CatAggState
+struct CatAggState
 {
 	MemoryContext context;
 	Cat		   *cat;
-} CatAggState;
+};
 
-static CatAggState *
-new_state(FunctionCallInfo fcinfo, int limit)
+CatAggState *
+cat_state_new(FunctionCallInfo fcinfo, int limit)
 {
 	CatAggState *state;
 	MemoryContext context;
@@ -87,6 +87,24 @@ shorten(const char *name, int *len)
 	return out;
 }
 
+void
+cat_state_count(CatAggState *state, const char *name, int len, int64 weight)
+{
+	MemoryContext old;
+
+	if (unlikely(len > CAT_MAX_KEY))
+		name = shorten(name, &len);
+	old = MemoryContextSwitchTo(state->context);
+	cat_add(state->cat, name, len, weight, (int128) weight * weight);
+	MemoryContextSwitchTo(old);
+}
+
+void
+cat_state_count_null(CatAggState *state, int64 weight)
+{
+	state->cat->null_count += weight;
+}
+
 /* (state, value [, weight [, key limit]]); a NULL weight counts as one */
 Datum
 sql_cat_agg_trans(PG_FUNCTION_ARGS)
@@ -96,7 +114,7 @@ sql_cat_agg_trans(PG_FUNCTION_ARGS)
 	Cat		   *c;
 
 	if (unlikely(PG_ARGISNULL(0)))
-		state = new_state(fcinfo, limit_argument(fcinfo));
+		state = cat_state_new(fcinfo, limit_argument(fcinfo));
 	else
 		state = (CatAggState *) PG_GETARG_POINTER(0);
 	c = state->cat;
@@ -108,19 +126,12 @@ sql_cat_agg_trans(PG_FUNCTION_ARGS)
 				 errmsg("key limit must be the same for all rows")));
 
 	if (PG_ARGISNULL(1))
-		c->null_count += weight;
+		cat_state_count_null(state, weight);
 	else
 	{
 		text	   *value = PG_GETARG_TEXT_PP(1);
-		const char *name = VARDATA_ANY(value);
-		int			len = VARSIZE_ANY_EXHDR(value);
-		MemoryContext old;
 
-		if (unlikely(len > CAT_MAX_KEY))
-			name = shorten(name, &len);
-		old = MemoryContextSwitchTo(state->context);
-		cat_add(c, name, len, weight, (int128) weight * weight);
-		MemoryContextSwitchTo(old);
+		cat_state_count(state, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), weight);
 	}
 	cat_check(c);
 	PG_RETURN_POINTER(state);
@@ -136,7 +147,7 @@ sql_cat_merge_agg_trans(PG_FUNCTION_ARGS)
 		Cat		   *c = PG_GETARG_CAT(1);
 
 		if (!state)
-			state = new_state(fcinfo, c->limit);
+			state = cat_state_new(fcinfo, c->limit);
 		merge_into(state, c);
 	}
 	if (!state)
@@ -154,7 +165,7 @@ sql_cat_agg_combine(PG_FUNCTION_ARGS)
 		const CatAggState *other = (CatAggState *) PG_GETARG_POINTER(1);
 
 		if (!state)
-			state = new_state(fcinfo, other->cat->limit);
+			state = cat_state_new(fcinfo, other->cat->limit);
 		merge_into(state, other->cat);
 	}
 	if (!state)

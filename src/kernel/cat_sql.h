@@ -25,4 +25,11 @@ cat_from_datum(Datum datum)
 /* Trims and sorts a copy where needed: the cat stays as it is. */
 extern Datum cat_to_datum(const Cat *c);
 
+/* The state of the aggregates, cat_agg.c. */
+typedef struct CatAggState CatAggState;
+
+extern CatAggState *cat_state_new(FunctionCallInfo fcinfo, int limit);
+extern void cat_state_count(CatAggState *state, const char *name, int len, int64 weight);
+extern void cat_state_count_null(CatAggState *state, int64 weight);
+
 #endif

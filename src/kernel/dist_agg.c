@@ -19,7 +19,7 @@ PG_FUNCTION_INFO_V1(sql_dist_agg_deserial);
 PG_FUNCTION_INFO_V1(sql_dist_agg_final);
 
 /* DIST_BATCH makes it 512 bytes, a size that memory contexts do not round up. */
-typedef struct DistAggState
+struct DistAggState
 {
 	MemoryContext context;
 	Dist	   *dist;			/* NULL until the buffer was full once */
@@ -27,7 +27,7 @@ typedef struct DistAggState
 	int			buffered;
 	int128		null_count;		/* not yet in dist */
 	DistValue	buffer[DIST_BATCH];
-} DistAggState;
+};
 
 static MemoryContext
 agg_context(FunctionCallInfo fcinfo)
@@ -39,8 +39,8 @@ agg_context(FunctionCallInfo fcinfo)
 	return context;
 }
 
-static DistAggState *
-new_state(MemoryContext context, int limit)
+DistAggState *
+dist_state_new(MemoryContext context, int limit)
 {
 	DistAggState *state = MemoryContextAlloc(context, sizeof(DistAggState));
 
@@ -72,9 +72,25 @@ flush(DistAggState *state)
 	MemoryContextSwitchTo(old);
 }
 
+/* Count one value; NaN and NULL have counts of their own. */
+void
+dist_state_count(DistAggState *state, double value, int64 weight)
+{
+	if (unlikely(state->buffered == DIST_BATCH))
+		flush(state);
+	state->buffer[state->buffered].value = value;
+	state->buffer[state->buffered++].weight = weight;
+}
+
+void
+dist_state_count_null(DistAggState *state, int64 weight)
+{
+	state->null_count += weight;
+}
+
 /* Everything the state has counted, only to be read. */
-static const Dist *
-settled(const DistAggState *state)
+const Dist *
+dist_state_settled(const DistAggState *state)
 {
 	Dist	   *d;
 
@@ -86,8 +102,8 @@ settled(const DistAggState *state)
 }
 
 /* state += dist; a state without a dist takes over a copy of this one */
-static void
-merge_into(DistAggState *state, const Dist *d)
+void
+dist_state_merge(DistAggState *state, const Dist *d)
 {
 	MemoryContext old = MemoryContextSwitchTo(state->context);
 
@@ -123,7 +139,7 @@ sql_dist_agg_trans(PG_FUNCTION_ARGS)
 	DistAggState *state;
 
 	if (unlikely(PG_ARGISNULL(0)))
-		state = new_state(agg_context(fcinfo), limit_argument(fcinfo));
+		state = dist_state_new(agg_context(fcinfo), limit_argument(fcinfo));
 	else
 		state = (DistAggState *) PG_GETARG_POINTER(0);
 	if (PG_NARGS() > 2 && !PG_ARGISNULL(2))
@@ -134,14 +150,9 @@ sql_dist_agg_trans(PG_FUNCTION_ARGS)
 				 errmsg("bucket limit must be the same for all rows")));
 
 	if (PG_ARGISNULL(1))
-		state->null_count += weight;
+		dist_state_count_null(state, weight);
 	else
-	{
-		if (unlikely(state->buffered == DIST_BATCH))
-			flush(state);
-		state->buffer[state->buffered].value = PG_GETARG_FLOAT8(1);
-		state->buffer[state->buffered++].weight = weight;
-	}
+		dist_state_count(state, PG_GETARG_FLOAT8(1), weight);
 	PG_RETURN_POINTER(state);
 }
 
@@ -156,8 +167,8 @@ sql_dist_merge_agg_trans(PG_FUNCTION_ARGS)
 		Dist	   *d = PG_GETARG_DIST(1);
 
 		if (!state)
-			state = new_state(context, d->limit);
-		merge_into(state, d);
+			state = dist_state_new(context, d->limit);
+		dist_state_merge(state, d);
 	}
 	if (!state)
 		PG_RETURN_NULL();
@@ -175,10 +186,10 @@ sql_dist_agg_combine(PG_FUNCTION_ARGS)
 		const DistAggState *other = (DistAggState *) PG_GETARG_POINTER(1);
 
 		if (!state)
-			state = new_state(context, other->limit);
+			state = dist_state_new(context, other->limit);
 		else
 			flush(state);
-		merge_into(state, settled(other));
+		dist_state_merge(state, dist_state_settled(other));
 	}
 	if (!state)
 		PG_RETURN_NULL();
@@ -190,13 +201,13 @@ sql_dist_agg_serial(PG_FUNCTION_ARGS)
 {
 	agg_context(fcinfo);
 	/* a dist's datum is a bytea with its binary form */
-	PG_RETURN_DIST(settled((DistAggState *) PG_GETARG_POINTER(0)));
+	PG_RETURN_DIST(dist_state_settled((DistAggState *) PG_GETARG_POINTER(0)));
 }
 
 Datum
 sql_dist_agg_deserial(PG_FUNCTION_ARGS)
 {
-	DistAggState *state = new_state(CurrentMemoryContext, 0);
+	DistAggState *state = dist_state_new(CurrentMemoryContext, 0);
 
 	agg_context(fcinfo);
 	state->dist = PG_GETARG_DIST(0);
@@ -210,5 +221,5 @@ sql_dist_agg_final(PG_FUNCTION_ARGS)
 	agg_context(fcinfo);
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	PG_RETURN_DIST(settled((DistAggState *) PG_GETARG_POINTER(0)));
+	PG_RETURN_DIST(dist_state_settled((DistAggState *) PG_GETARG_POINTER(0)));
 }

@@ -24,4 +24,13 @@ dist_from_datum(Datum datum)
 
 extern Datum dist_to_datum(const Dist *d);
 
+/* The state of the aggregates, dist_agg.c. */
+typedef struct DistAggState DistAggState;
+
+extern DistAggState *dist_state_new(MemoryContext context, int limit);
+extern void dist_state_count(DistAggState *state, double value, int64 weight);
+extern void dist_state_count_null(DistAggState *state, int64 weight);
+extern void dist_state_merge(DistAggState *state, const Dist *d);
+extern const Dist *dist_state_settled(const DistAggState *state);
+
 #endif

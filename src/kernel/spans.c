@@ -11,6 +11,7 @@
 #include "kernel/logical_calls.h"
 #include "kernel/otlp.h"
 #include "kernel/row_writer.h"
+#include "kernel/span_measure.h"
 #include "kernel/span_times.h"
 #include "kernel/trajectory_sql.h"
 #include "kernel/trajectory_text.h"
@@ -103,45 +104,14 @@ gather_facts(const Trajectory *t)
 	return facts;
 }
 
-/* The type of the first exception event that names one. */
-static bool
-exception_type(const Trajectory *t, uint32 ordinal, Bytes *type)
-{
-	const SpanExtra *extra = trajectory_extra(t, ordinal);
-
-	for (uint32 i = 0; extra && i < extra->event_count; i++)
-	{
-		const AttrList *list = &extra->events[i].attributes;
-
-		if (!bytes_equal_cstring(extra->events[i].name, "exception"))
-			continue;
-		for (uint32 k = 0; k < list->n; k++)
-			if (list->values[k].type == VALUE_STRING && list->values[k].len > 0 &&
-				bytes_equal_cstring(t->keys[list->keys[k]].name, "exception.type"))
-			{
-				*type = value_bytes(&list->values[k]);
-				return true;
-			}
-	}
-	return false;
-}
-
 static void
-row_error_type(RowWriter *w, const Trajectory *t, uint32 ordinal, const SpanColumns *columns)
+row_error_type(RowWriter *w, const Trajectory *t, uint32 ordinal)
 {
+	char		room[SPAN_TEXT_ROOM];
 	Bytes		type;
-	int64		code;
-	char		text[24];
 
-	if (!trajectory_class(t, ordinal)->is_error)
-		row_null(w);
-	else if (column_text(columns, COLUMN_ERROR_TYPE, &type) || exception_type(t, ordinal, &type))
+	if (span_error_type(t, ordinal, room, &type))
 		row_text(w, type);
-	else if (column_int(columns, COLUMN_HTTP_STATUS_CODE, &code) && code >= 400)
-	{
-		snprintf(text, sizeof(text), INT64_FORMAT, code);
-		row_cstring(w, text);
-	}
 	else
 		row_null(w);
 }
@@ -163,33 +133,23 @@ row_model(RowWriter *w, const SpanColumns *columns)
 {
 	Bytes		model;
 
-	if (column_text(columns, COLUMN_MODEL_RESPONDED, &model) ||
-		column_text(columns, COLUMN_MODEL_REQUESTED, &model))
+	if (span_model(columns, &model))
 		row_text(w, model);
 	else
 		row_null(w);
 }
 
-/*
- * Only of tool spans: on a model call such a name is what the model asked for.
- * A tool span that names none is named after its tool.
- */
 static void
 row_tool(RowWriter *w, const SpanClass *class, const SpanColumns *columns)
 {
-	static const char prefix[] = "execute_tool ";
-	size_t		prefix_len = sizeof(prefix) - 1;
-	Bytes		name = class->name;
+	Bytes		name;
 
-	if (class->kind != KIND_TOOL)
+	if (!span_tool(class, columns, &name))
 	{
 		row_null(w);
 		row_null(w);
 		return;
 	}
-	if (!column_text(columns, COLUMN_TOOL_NAME, &name) && name.len > prefix_len &&
-		memcmp(name.data, prefix, prefix_len) == 0)
-		name = (Bytes) {name.data + prefix_len, name.len - prefix_len};
 	row_text(w, name);
 	row_column_text(w, columns, COLUMN_TOOL_CALL_ID);
 }
@@ -300,7 +260,7 @@ put_span(RowWriter *w, const Trajectory *t, const SpanFacts *facts, uint32 i)
 	else
 		row_null(w);
 	row_bool(w, class->is_error);
-	row_error_type(w, t, i, &columns);
+	row_error_type(w, t, i);
 	row_bool(w, root_kind == ROOT_ORPHAN || root_kind == ROOT_CUT);
 	row_provider(w, &columns);
 	row_model(w, &columns);

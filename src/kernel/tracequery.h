@@ -27,6 +27,7 @@
 #ifndef LLMTRACE_TRACEQUERY_H
 #define LLMTRACE_TRACEQUERY_H
 
+#include "kernel/span_measure.h"
 #include "kernel/trajectory.h"
 
 #define TRACEQUERY_VERSION 1
@@ -280,8 +281,6 @@ extern bool field_compare(const Tracequery *q, const QueryExpr *e, const QueryFi
 						  CompareOp *op, const QueryValue **literal);
 
 /* What the index reads of a span, as queries read it. */
-extern bool span_model(const SpanColumns *columns, Bytes *model);
-extern bool span_tool(const SpanClass *class, const SpanColumns *columns, Bytes *tool);
 extern Bytes trajectory_root_service(const Trajectory *t);
 
 /* tracequery_regex.c: regular expressions, anchored at both ends. */

@@ -262,30 +262,6 @@ compare_lists(CompareOp op, const Values *left, const Values *right)
 
 /* --------------------------------------------------------------- fields --- */
 
-bool
-span_model(const SpanColumns *columns, Bytes *model)
-{
-	return column_text(columns, COLUMN_MODEL_RESPONDED, model) ||
-		column_text(columns, COLUMN_MODEL_REQUESTED, model);
-}
-
-/* As the column tool_name of spans(): a tool span without a name has its own. */
-bool
-span_tool(const SpanClass *class, const SpanColumns *columns, Bytes *tool)
-{
-	static const char prefix[] = "execute_tool ";
-	size_t		prefix_len = sizeof(prefix) - 1;
-
-	if (class->kind != KIND_TOOL)
-		return false;
-	if (columns != NULL && column_text(columns, COLUMN_TOOL_NAME, tool))
-		return true;
-	*tool = class->name;
-	if (tool->len > prefix_len && memcmp(tool->data, prefix, prefix_len) == 0)
-		*tool = (Bytes) {tool->data + prefix_len, tool->len - prefix_len};
-	return true;
-}
-
 static const Value *
 find_in_list(const AttrList *list, int32 key)
 {

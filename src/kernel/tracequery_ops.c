@@ -68,13 +68,17 @@ tracequery_matched_by_trajectory(PG_FUNCTION_ARGS)
 								(struct varlena *) PG_GETARG_POINTER(1)));
 }
 
-/* The spans that the query, argument 1, finds in the trajectory, argument 0. */
-static uint8 *
-call_spans(FunctionCallInfo fcinfo, Trajectory **t, uint32 *count)
+/*
+ * The spans that a query finds in a trajectory: a flag for each, in memory that
+ * is emptied at the next call.
+ */
+uint8 *
+query_call_spans(FunctionCallInfo fcinfo, int trajectory_arg, int query_arg,
+				 Trajectory **t, uint32 *count)
 {
-	QueryCall  *call = query_call(fcinfo, 1);
+	QueryCall  *call = query_call(fcinfo, query_arg);
 	MemoryContext old = MemoryContextSwitchTo(call->work);
-	struct varlena *datum = pg_detoast_datum((struct varlena *) PG_GETARG_POINTER(0));
+	struct varlena *datum = pg_detoast_datum((struct varlena *) PG_GETARG_POINTER(trajectory_arg));
 	uint8	   *set;
 
 	*t = trajectory_open(datum, VARSIZE(datum));
@@ -90,7 +94,7 @@ tracequery_match_count(PG_FUNCTION_ARGS)
 	Trajectory *t;
 	uint32		count;
 
-	call_spans(fcinfo, &t, &count);
+	query_call_spans(fcinfo, 0, 1, &t, &count);
 	PG_RETURN_INT64(count);
 }
 
@@ -100,7 +104,7 @@ tracequery_find_spans(PG_FUNCTION_ARGS)
 {
 	Trajectory *t;
 	uint32		count;
-	uint8	   *set = call_spans(fcinfo, &t, &count);
+	uint8	   *set = query_call_spans(fcinfo, 0, 1, &t, &count);
 	RowWriter	w;
 
 	row_writer_init(&w, fcinfo);
@@ -127,7 +131,7 @@ tracequery_prune(PG_FUNCTION_ARGS)
 {
 	Trajectory *t;
 	uint32		count;
-	uint8	   *keep = call_spans(fcinfo, &t, &count);
+	uint8	   *keep = query_call_spans(fcinfo, 0, 1, &t, &count);
 	SpanSet    *set;
 	struct varlena *result;
 	uint32		kept = 0;
