@@ -12,7 +12,7 @@ my $golden_dir = dirname(__FILE__) . '/../golden';
 my $tmp = PostgreSQL::Test::Utils::tempdir();
 
 my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init;
+$node->init(extra => ['--encoding=UTF8', '--locale=C']);
 $node->append_conf('postgresql.conf', q{
 max_parallel_workers_per_gather = 2
 work_mem = '4MB'
