@@ -1,5 +1,5 @@
 /*
- * dist_spans.c
+ * dist_spans_sql.c
  *		Distributions over the spans of trajectories, without making rows:
  *		dist_spans_agg, cat_spans_agg and, by a column, dist_spans_by_agg.
  *
