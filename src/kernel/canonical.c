@@ -176,15 +176,12 @@ shape_prepare(Shape *shape, const Key *keys, uint32 *room)
 	shape->aliases = room;
 	shape->columns = 0;
 	shape->has_rules = false;
-	shape->has_derived = false;
 	for (uint32 i = 0; i < Min(shape->nkeys, 0x10000); i++)
 	{
 		const Key  *key = &keys[shape->keys[i]];
 
 		if (key->known >= 0 && known_keys[key->known].rule != DERIVE_NOTHING)
 			shape->has_rules = true;
-		if (key->is_derived)
-			shape->has_derived = true;
 		if (key->column == COLUMN_NONE)
 			continue;
 		shape->aliases[n++] = (uint32) key->column << 24 | (uint32) key->rank << 16 | i;

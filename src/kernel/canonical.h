@@ -154,7 +154,6 @@ typedef struct Shape
 								 * span's attributes, ascending */
 	uint32		alias_count;
 	bool		has_rules;		/* some key needs deriving from */
-	bool		has_derived;
 } Shape;
 
 StaticAssertDecl(COLUMN_COUNT <= 64, "columns must fit into a bit map");

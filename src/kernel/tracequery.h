@@ -271,7 +271,6 @@ extern const char *const compare_names[];
 
 /* tracequery_text.c */
 extern void tracequery_write(StringInfo buf, const Tracequery *q);
-extern const char *relation_name(SpanRelation relation);
 
 /* tracequery_eval.c */
 extern bool tracequery_excludes(const Tracequery *q, const TrajectorySummary *summary);

@@ -26,12 +26,6 @@ enum
 static const char *const relation_names[RELATION_COUNT] = {">", ">>", "<", "<<", "~", "->", NULL};
 static const char *const mode_prefixes[] = {"", "!", "&"};
 
-const char *
-relation_name(SpanRelation relation)
-{
-	return relation_names[relation];
-}
-
 static void
 put_string(StringInfo buf, Bytes s)
 {

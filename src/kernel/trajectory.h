@@ -214,7 +214,6 @@ typedef struct Trajectory
 	SpanClass  *classes;
 	uint32		class_count;
 	ValueColumn *columns;		/* of all classes */
-	uint32		column_count;
 	uint32	   *class_index;	/* each span's place among those of its class */
 	uint32		max_attributes; /* of one span */
 	SpanExtra **extras;			/* NULL, or NULL for spans without */

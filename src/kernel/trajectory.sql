@@ -117,7 +117,7 @@ COMMENT ON OPERATOR CLASS trajectory_hash_ops USING hash IS 'hash of the content
 CREATE FUNCTION merge(a trajectory, b trajectory) RETURNS trajectory
 	AS 'MODULE_PATHNAME', 'trajectory_merge' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 2000;
 COMMENT ON FUNCTION merge(trajectory, trajectory) IS
-'The spans of both, which must be of one trace. Of a span that is in both, the closed one stays, then the one with more attributes. Merging is idempotent, commutative and associative. The operator is ||.';
+'The spans of both, which must be of one trace. Of a span that is in both, the closed one stays, then the one with more attributes (derived ones count). Merging is idempotent, commutative and associative. The operator is ||.';
 
 CREATE OPERATOR || (
 	LEFTARG = trajectory, RIGHTARG = trajectory, FUNCTION = merge, COMMUTATOR = ||

@@ -567,7 +567,6 @@ decode_columns(Trajectory *t, Cursor *c)
 	/* each takes a byte at least */
 	if (columns > cursor_left(c))
 		bytes_corrupt("columns");
-	t->column_count = (uint32) columns;
 	t->columns = column = alloc_array(t, columns, sizeof(ValueColumn));
 
 	for (uint32 i = 0; i < t->class_count; i++)

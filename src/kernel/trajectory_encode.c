@@ -251,27 +251,10 @@ key_number(TrajectoryEncoder *e, uint32 key)
 static void
 put_payload(TrajectoryEncoder *e, StringInfo buf, const Value *v)
 {
-	switch (v->type)
-	{
-		case VALUE_EMPTY:
-			break;
-		case VALUE_BOOL:
-			put_byte(buf, v->boolean);
-			break;
-		case VALUE_INT:
-			put_varint(buf, zigzag(v->integer));
-			break;
-		case VALUE_DOUBLE:
-			put_uint64(buf, double_bits(v->number));
-			break;
-		case VALUE_REF:
-			put_bytes(buf, v->bytes, VALUE_REF_HASH_LEN);
-			put_varint(buf, v->len);
-			break;
-		default:
-			put_string(e, buf, value_bytes(v));
-			break;
-	}
+	if (value_is_bytes(v->type))
+		put_string(e, buf, value_bytes(v));
+	else
+		value_put_scalar(buf, v);
 }
 
 static void

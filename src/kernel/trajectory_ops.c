@@ -325,7 +325,7 @@ trajectory_attr(PG_FUNCTION_ARGS)
 		PG_RETURN_DATUM(text_datum(value_bytes(v)));
 	initStringInfo(&buf);
 	value_write_text(&buf, v);
-	PG_RETURN_TEXT_P(cstring_to_text_with_len(buf.data, buf.len));
+	PG_RETURN_DATUM(text_datum((Bytes) {buf.data, buf.len}));
 }
 
 /* ---------------------------------------------------------------- text --- */
@@ -339,7 +339,7 @@ trajectory_show(PG_FUNCTION_ARGS)
 
 	initStringInfo(&buf);
 	show_trajectory(&buf, t);
-	PG_RETURN_TEXT_P(cstring_to_text_with_len(buf.data, buf.len));
+	PG_RETURN_DATUM(text_datum((Bytes) {buf.data, buf.len}));
 }
 
 PG_FUNCTION_INFO_V1(trajectory_path_signature);
@@ -351,7 +351,7 @@ trajectory_path_signature(PG_FUNCTION_ARGS)
 
 	initStringInfo(&buf);
 	path_signature(&buf, t);
-	PG_RETURN_TEXT_P(cstring_to_text_with_len(buf.data, buf.len));
+	PG_RETURN_DATUM(text_datum((Bytes) {buf.data, buf.len}));
 }
 
 PG_FUNCTION_INFO_V1(trajectory_failure_signature);
@@ -370,7 +370,7 @@ trajectory_failure_signature(PG_FUNCTION_ARGS)
 	initStringInfo(&buf);
 	if (!failure_signature(&buf, t))
 		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(cstring_to_text_with_len(buf.data, buf.len));
+	PG_RETURN_DATUM(text_datum((Bytes) {buf.data, buf.len}));
 }
 
 PG_FUNCTION_INFO_V1(trajectory_to_otlp);
@@ -382,5 +382,5 @@ trajectory_to_otlp(PG_FUNCTION_ARGS)
 
 	initStringInfo(&buf);
 	otlp_json_write(&buf, t);
-	PG_RETURN_TEXT_P(cstring_to_text_with_len(buf.data, buf.len));
+	PG_RETURN_DATUM(text_datum((Bytes) {buf.data, buf.len}));
 }

@@ -98,14 +98,12 @@ value_hash(const Value *v)
 	return hash_id(bits) + v->type;
 }
 
+/* The payload of any type but those whose payload is a string of bytes. */
 void
-value_put(StringInfo buf, const Value *v)
+value_put_scalar(StringInfo buf, const Value *v)
 {
-	put_byte(buf, v->type);
 	switch (v->type)
 	{
-		case VALUE_EMPTY:
-			break;
 		case VALUE_BOOL:
 			put_byte(buf, v->boolean);
 			break;
@@ -120,9 +118,20 @@ value_put(StringInfo buf, const Value *v)
 			put_varint(buf, v->len);
 			break;
 		default:
-			put_varint(buf, v->len);
-			put_bytes(buf, v->bytes, v->len);
 			break;
+	}
+}
+
+void
+value_put(StringInfo buf, const Value *v)
+{
+	put_byte(buf, v->type);
+	if (!value_is_bytes(v->type))
+		value_put_scalar(buf, v);
+	else
+	{
+		put_varint(buf, v->len);
+		put_bytes(buf, v->bytes, v->len);
 	}
 }
 

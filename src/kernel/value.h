@@ -71,6 +71,7 @@ extern Value value_double(double number);
 extern bool value_is_bytes(uint8 type);
 extern int	value_compare(const Value *a, const Value *b);
 extern uint32 value_hash(const Value *v);
+extern void value_put_scalar(StringInfo buf, const Value *v);
 extern void value_put(StringInfo buf, const Value *v);
 extern void value_get(Cursor *c, Value *v);
 extern void value_check(const Value *v, int depth);
