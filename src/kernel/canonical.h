@@ -67,6 +67,7 @@ typedef enum CanonicalColumn
 	COLUMN_ENVIRONMENT,
 	COLUMN_REGION,
 	COLUMN_SAMPLE_RATE,
+	COLUMN_PROMPT_HASH,
 	COLUMN_COUNT
 } CanonicalColumn;
 

@@ -541,6 +541,7 @@ static const char *const column_names[COLUMN_COUNT] = {
 	[COLUMN_ENVIRONMENT] = "environment",
 	[COLUMN_REGION] = "region",
 	[COLUMN_SAMPLE_RATE] = "sample_rate",
+	[COLUMN_PROMPT_HASH] = "prompt_hash",
 };
 
 const char *

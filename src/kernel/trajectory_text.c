@@ -629,6 +629,20 @@ read_value(TextReader *x, int depth)
 	return x->r.token == JSON_TOKEN_ARRAY_START ? read_array(x, depth) : read_object(x, depth);
 }
 
+/* A value as value_write_text writes it; whatever else raises an error. */
+Value
+value_read_text(SpanSet *set, Bytes text)
+{
+	TextReader	x = {.set = set};
+	Value		v;
+
+	json_reader_init(&x.r, text.data, text.len, "JSON text of a value", &set->arena);
+	v = read_value(&x, 0);
+	if (x.r.token != JSON_TOKEN_END)
+		json_fail(&x.r, "the end");
+	return v;
+}
+
 /* Push the members of an object as attributes. */
 static void
 push_attributes(TextReader *x)
