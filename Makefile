@@ -16,11 +16,15 @@ MODULE_big  = llmtrace
 # The sources' folder, also in a VPATH build.
 TOP := $(patsubst %/,%,$(dir $(firstword $(MAKEFILE_LIST))))
 
-C_SOURCES := $(sort $(patsubst $(TOP)/%,%,$(wildcard $(TOP)/src/*.c $(TOP)/src/kernel/*.c)))
+C_SOURCES := $(sort $(patsubst $(TOP)/%,%,$(wildcard $(TOP)/src/*.c $(TOP)/src/kernel/*.c $(TOP)/src/store/*.c)))
 OBJS = $(filter-out %.pb-c.o,$(C_SOURCES:.c=.o)) src/kernel/otlp.pb-c.o
 
 # The pieces of the install script, types before those who use them.
 SQL_PIECES = trajectory canonical otlp tracequery trajectory_gin similarity dist cat drift dist_spans payload trace_summary
+
+# The pieces of the script that makes a store, each after those it reads.
+STORE_PIECES = store/schema store/partitions store/prices store/ingest store/fold store/mapping \
+	catalogue/traces catalogue/messages store/doctor store/access
 
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 
@@ -63,8 +67,8 @@ include $(PGXS)
 -include $(OBJS:.o=.d)
 
 # Objects live in the build folder under the names of their sources.
-$(OBJS): | src/kernel
-src/kernel:
+$(OBJS): | src/kernel src/store
+src/kernel src/store:
 	mkdir -p $@
 
 src/kernel/otlp.pb-c.c: $(TOP)/src/kernel/otlp.proto | src/kernel
@@ -76,8 +80,17 @@ src/kernel/otlp.pb-c.o: override CFLAGS += -w
 
 src/kernel/otlp_protobuf.o: src/kernel/otlp.pb-c.h
 
-$(EXTENSION)--$(EXTVERSION).sql: $(SQL_PIECES:%=$(TOP)/src/kernel/%.sql)
-	{ printf '%s\n' '\echo Use "CREATE EXTENSION llmtrace" to load this file. \quit'; cat $^; } > $@
+INSTALL_SCRIPT = $(SQL_PIECES:%=$(TOP)/src/kernel/%.sql) $(TOP)/src/store/store.sql $(TOP)/src/store/create.sql
+STORE_SCRIPT = $(STORE_PIECES:%=$(TOP)/src/%.sql)
+
+# The store is the user's, not the extension's: its script is a string in ours.
+$(EXTENSION)--$(EXTVERSION).sql: $(INSTALL_SCRIPT) $(STORE_SCRIPT)
+	{ printf '%s\n' '\echo Use "CREATE EXTENSION llmtrace" to load this file. \quit'; \
+	  cat $(INSTALL_SCRIPT); \
+	  printf '%s\n' '' 'CREATE FUNCTION store_script() RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$body$$ SELECT $$script$$'; \
+	  cat $(STORE_SCRIPT); \
+	  printf '%s\n' '$$script$$::text $$body$$;' \
+	    "COMMENT ON FUNCTION store_script() IS 'internal: the statements that make a store';"; } > $@
 
 # The generator of agent traces that tests, demo and bench share.
 bench/generate: $(TOP)/bench/generate.c src/kernel/otlp.pb-c.c

@@ -14,7 +14,6 @@
 
 /* US dollars in 1e-12, so that sums are exact in any order. */
 #define COST_UNKNOWN (-1)
-#define COST_DECIMALS 12
 
 /* What one span is billed for. */
 typedef struct SpanBill

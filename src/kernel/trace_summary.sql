@@ -75,3 +75,25 @@ COMMENT ON FUNCTION map_keys(trajectory, text[], text[]) IS
 CREATE FUNCTION has_closed_root(t trajectory) RETURNS boolean
 	AS 'MODULE_PATHNAME', 'trajectory_has_closed_root' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 5;
 COMMENT ON FUNCTION has_closed_root(trajectory) IS 'is there a root without parent, and are all roots closed?';
+
+CREATE FUNCTION evaluations(t trajectory) RETURNS TABLE (
+	ordinal integer,
+	span_id text,
+	at timestamptz,
+	name text,
+	score double precision,
+	label text
+)
+	AS 'MODULE_PATHNAME', 'trajectory_evaluations' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 500 ROWS 1;
+COMMENT ON FUNCTION evaluations(trajectory) IS
+'Judgements recorded in gen_ai.evaluation.result events: the span that was judged, when, what was judged, the score as a number and as a word.';
+
+CREATE FUNCTION attribute_keys(t trajectory) RETURNS TABLE (
+	key text,
+	column_name text,
+	is_resource boolean,
+	span_count bigint
+)
+	AS 'MODULE_PATHNAME', 'trajectory_attribute_keys' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 500 ROWS 30;
+COMMENT ON FUNCTION attribute_keys(trajectory) IS
+'The attributes of spans and of their resources: the key, the canonical column that it is read as (NULL if none), and how many spans have it.';

@@ -16,7 +16,6 @@
 #include "kernel/trajectory_text.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 
 static void
 row_text_or_null(RowWriter *w, Bytes s)
@@ -36,23 +35,11 @@ row_tokens(RowWriter *w, int64 tokens)
 		row_null(w);
 }
 
-/* Whole and 1e-12 dollars as a number without trailing zeros. */
 static void
 row_usd(RowWriter *w, int64 pico)
 {
-	const int64 unit = INT64CONST(1000000000000);
-	char		text[40];
-	int			len;
-	Datum		numeric;
+	Datum		numeric = pico_usd_numeric(pico);
 
-	len = snprintf(text, sizeof(text), INT64_FORMAT ".%0*lld", pico / unit, COST_DECIMALS,
-				   (long long) (pico % unit));
-	while (text[len - 1] == '0')
-		text[--len] = '\0';
-	if (text[len - 1] == '.')
-		text[--len] = '\0';
-	numeric = DirectFunctionCall3(numeric_in, CStringGetDatum(text),
-								  ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
 	row_varlena(w, (struct varlena *) DatumGetPointer(numeric));
 	pfree(DatumGetPointer(numeric));
 }

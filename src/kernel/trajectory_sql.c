@@ -15,6 +15,7 @@
 #include "kernel/otlp.h"
 #include "kernel/trajectory_sql.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/uuid.h"
 
@@ -210,4 +211,22 @@ uuid_datum(const uint8 *bytes)
 
 	memcpy(uuid->data, bytes, UUID_LEN);
 	return UUIDPGetDatum(uuid);
+}
+
+/* An amount in 1e-12 dollars as a number without trailing zeros. */
+Datum
+pico_usd_numeric(int64 pico)
+{
+	const int64 unit = INT64CONST(1000000000000);
+	char		text[40];
+	int			len;
+
+	len = snprintf(text, sizeof(text), INT64_FORMAT ".%012lld", pico / unit,
+				   (long long) (pico % unit));
+	while (text[len - 1] == '0')
+		text[--len] = '\0';
+	if (text[len - 1] == '.')
+		text[--len] = '\0';
+	return DirectFunctionCall3(numeric_in, CStringGetDatum(text),
+							   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
 }

@@ -28,5 +28,6 @@ extern bool timestamptz_to_ns(TimestampTz time, int64 *time_ns);
 extern TimestampTz timestamptz_from_ns(int64 time_ns);
 extern Datum text_datum(Bytes s);
 extern Datum uuid_datum(const uint8 *bytes);
+extern Datum pico_usd_numeric(int64 pico);
 
 #endif							/* LLMTRACE_TRAJECTORY_SQL_H */

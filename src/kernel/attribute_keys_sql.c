@@ -1,0 +1,56 @@
+/*
+ * attribute_keys_sql.c
+ *		Which attributes a trace has, and as what they are read.
+ */
+#include "postgres.h"
+
+#include "kernel/row_writer.h"
+#include "kernel/trajectory_sql.h"
+
+static void
+put_key(RowWriter *w, const Key *key, bool is_resource, int64 span_count)
+{
+	row_begin(w);
+	row_text(w, key->name);
+	if (key->column != COLUMN_NONE)
+		row_cstring(w, canonical_column_name(key->column));
+	else
+		row_null(w);
+	row_bool(w, is_resource);
+	row_int8(w, span_count);
+	row_end(w);
+}
+
+/* attribute_keys(trajectory) */
+PG_FUNCTION_INFO_V1(trajectory_attribute_keys);
+Datum
+trajectory_attribute_keys(PG_FUNCTION_ARGS)
+{
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_TABLES);
+	int64	   *of_spans = palloc0(Max(t->key_count, 1) * sizeof(int64));
+	int64	   *of_resources = palloc0(Max(t->key_count, 1) * sizeof(int64));
+	RowWriter	w;
+
+	for (uint32 c = 0; c < t->class_count; c++)
+	{
+		const SpanClass *class = &t->classes[c];
+		const Shape *shape = &t->shapes[class->shape];
+		const AttrList *resource = &t->resources[class->resource].attributes;
+
+		for (uint32 i = 0; i < shape->nkeys; i++)
+			of_spans[shape->keys[i]] += class->span_count;
+		for (uint32 i = 0; i < resource->n; i++)
+			of_resources[resource->keys[i]] += class->span_count;
+	}
+	row_writer_init(&w, fcinfo);
+	for (uint32 k = 0; k < t->key_count; k++)
+	{
+		if (t->keys[k].is_derived)
+			continue;
+		if (of_spans[k] > 0)
+			put_key(&w, &t->keys[k], false, of_spans[k]);
+		if (of_resources[k] > 0)
+			put_key(&w, &t->keys[k], true, of_resources[k]);
+	}
+	return (Datum) 0;
+}
