@@ -35,6 +35,9 @@ SELECT name, dist_scale(d) FROM (VALUES
 	('one value', (SELECT dist_agg(7) FROM generate_series(1, 9))),
 	('all float8', (SELECT dist_agg(v, 1, 8) FROM unnest('{4.9406564584124654e-324, 1, 1.7976931348623157e308}'::float8[]) v))) t(name, d);
 
+-- ... and the state stays small
+SELECT pg_column_size(dist_agg(exp(hashint4(i) / 3e8))) < 1000 AS small FROM generate_series(1, 100000) i;
+
 -- Buckets, zero and the infinities
 SELECT * FROM dist_buckets((SELECT dist_agg(v, 1, 8) FROM unnest('{-4, -1, 0, 0, 1, 1.5, 4, -Infinity, Infinity}'::float8[]) v));
 

@@ -34,6 +34,8 @@ typedef struct Cursor
 
 extern void bytes_corrupt(const char *what) pg_attribute_noreturn();
 extern uint64 cursor_varint_slow(Cursor *c, const char *what);
+extern uint128 cursor_varint128(Cursor *c, const char *what);
+extern void put_varint128(StringInfo buf, uint128 v);
 extern int	bytes_compare(Bytes a, Bytes b);
 
 static inline bool

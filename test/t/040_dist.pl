@@ -121,7 +121,7 @@ for my $type ('dist', 'cat')
 	my $stdout;
 	$node->psql('postgres', $script . "SELECT count(*) FROM odd;\nSELECT bool_and(v::text::$type = v) IS NOT FALSE FROM odd;",
 		stdout => \$stdout, stderr => \$stderr, on_error_stop => 0);
-	$refused = () = $stderr =~ /ERROR:  invalid binary form|ERROR:  invalid byte sequence/g;
+	$refused = () = $stderr =~ /ERROR:  invalid binary (form|value)|ERROR:  invalid byte sequence/g;
 	my ($taken, $sound) = $stdout =~ /(\d+)\n([tf])/;
 	is($refused + $taken, scalar @damaged, "every damaged $type is refused or taken ($refused, $taken)");
 	is($sound, 't', "what is taken is sound");
