@@ -145,6 +145,8 @@ typedef struct SpanSet
 	Value	   *stack_values;
 	uint32		stack_count;
 	uint32		stack_max;
+
+	struct PromptCache *prompts;	/* prompt_hash.c's, or NULL */
 } SpanSet;
 
 extern SpanSet *spanset_create(void);
