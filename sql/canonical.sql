@@ -94,6 +94,21 @@ SELECT l.* FROM logical_calls('{"trace_id": "1", "spans": [
 	{"span_id": "9", "name": "numbered", "start_ns": 93, "end_ns": 94, "attributes": {"gen_ai.tool.name": "v", "http.request.resend_count": 1}},
 	{"span_id": "a", "name": "inside", "start_ns": 95, "end_ns": 99, "attributes": {"gen_ai.tool.name": "w"}, "events": [{"time_ns": 96, "name": "retry"}, {"time_ns": 97, "name": "retry"}]}]}') l;
 
+-- Attempts that HTTP spans below a call tell of: those of the nearest call above, unless it says itself.
+SELECT l.* FROM logical_calls('{"trace_id": "1", "spans": [
+	{"span_id": "1", "name": "agent", "start_ns": 1, "end_ns": 99, "attributes": {"gen_ai.operation.name": "invoke_agent"}},
+	{"span_id": "2", "parent_span_id": "1", "name": "tool", "start_ns": 2, "end_ns": 40, "attributes": {"gen_ai.tool.name": "t"}},
+	{"span_id": "3", "parent_span_id": "2", "name": "chat", "start_ns": 3, "end_ns": 20, "attributes": {"gen_ai.operation.name": "chat"}},
+	{"span_id": "4", "parent_span_id": "3", "name": "client", "start_ns": 4, "end_ns": 19},
+	{"span_id": "5", "parent_span_id": "4", "name": "POST", "start_ns": 5, "end_ns": 6, "attributes": {"http.request.method": "POST"}},
+	{"span_id": "6", "parent_span_id": "4", "name": "POST", "start_ns": 7, "end_ns": 8, "attributes": {"http.request.method": "POST", "http.request.resend_count": 2}},
+	{"span_id": "7", "parent_span_id": "4", "name": "POST", "start_ns": 9, "end_ns": 10, "attributes": {"http.request.method": "POST", "http.request.resend_count": 1}},
+	{"span_id": "8", "parent_span_id": "2", "name": "GET", "start_ns": 21, "end_ns": 22, "attributes": {"http.request.resend_count": 0}},
+	{"span_id": "9", "parent_span_id": "1", "name": "own", "start_ns": 41, "end_ns": 50, "attributes": {"gen_ai.tool.name": "u", "retry.attempt": 5}},
+	{"span_id": "a", "parent_span_id": "9", "name": "GET", "start_ns": 42, "end_ns": 43, "attributes": {"http.request.resend_count": 1}},
+	{"span_id": "b", "parent_span_id": "1", "name": "step", "start_ns": 51, "end_ns": 60, "attributes": {"attempt": 4}},
+	{"span_id": "c", "parent_span_id": "1", "name": "GET", "start_ns": 61, "end_ns": 62, "attributes": {"http.request.resend_count": 1}}]}') l;
+
 -- The hash of a prompt: one, whatever convention carried it. The last column is
 -- what is hashed, computed here from its parts.
 WITH prompt(hash) AS (SELECT left(encode(sha256(
