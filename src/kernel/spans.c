@@ -270,6 +270,7 @@ put_span(RowWriter *w, const Trajectory *t, const SpanFacts *facts, uint32 i)
 	else
 		row_null(w);
 	row_usage(w, &columns, facts, i);
+	row_column_text(w, &columns, COLUMN_PROMPT_HASH);
 	row_end(w);
 }
 

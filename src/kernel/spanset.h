@@ -87,7 +87,7 @@ typedef struct Span
 	uint32		dropped_attributes_count;
 	uint32		dropped_events_count;
 	uint32		dropped_links_count;
-	uint32		repaired;		/* strings' characters that became U+FFFD */
+	uint32		repaired;		/* places in strings that were repaired */
 	uint8		span_kind;
 	uint8		status;
 	bool		is_derived;		/* derived attributes are there already */
@@ -145,6 +145,8 @@ typedef struct SpanSet
 	Value	   *stack_values;
 	uint32		stack_count;
 	uint32		stack_max;
+
+	struct PromptCache *prompts;	/* prompt_hash.c's, or NULL */
 } SpanSet;
 
 extern SpanSet *spanset_create(void);

@@ -376,9 +376,9 @@ trajectory_write_text(StringInfo buf, const Trajectory *t)
 	appendStringInfoChar(buf, '[');
 	for (uint32 i = 0; i < t->n; i++)
 	{
-		const Shape *shape = &t->shapes[trajectory_class(t, i)->shape];
+		const SpanClass *class = trajectory_class(t, i);
 		const SpanExtra *extra = trajectory_extra(t, i);
-		bool		could_derive = shape->has_rules ||
+		bool		could_derive = shape_needs_deriving(&t->shapes[class->shape], class->kind) ||
 			(extra && events_need_deriving(extra->events, extra->event_count));
 
 		CHECK_FOR_INTERRUPTS();
