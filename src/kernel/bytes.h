@@ -14,6 +14,7 @@
 #define LLMTRACE_BYTES_H
 
 #include "lib/stringinfo.h"
+#include "port/pg_bitutils.h"
 #include "port/pg_bswap.h"
 
 /* A byte string somewhere else; not terminated. */
@@ -83,6 +84,30 @@ unzigzag(uint64 v)
 	return (int64) (v >> 1) ^ -(int64) (v & 1);
 }
 
+static inline uint64
+load_uint64(const void *p)
+{
+	uint64		v;
+
+	memcpy(&v, p, sizeof(v));
+#ifdef WORDS_BIGENDIAN
+	v = pg_bswap64(v);
+#endif
+	return v;
+}
+
+static inline uint32
+load_uint32(const void *p)
+{
+	uint32		v;
+
+	memcpy(&v, p, sizeof(v));
+#ifdef WORDS_BIGENDIAN
+	v = pg_bswap32(v);
+#endif
+	return v;
+}
+
 static inline size_t
 cursor_left(const Cursor *c)
 {
@@ -103,6 +128,34 @@ cursor_varint(Cursor *c, const char *what)
 	if (likely(c->at < c->end && *c->at < 0x80))
 		return *c->at++;
 	return cursor_varint_slow(c, what);
+}
+
+/*
+ * The same where most have several bytes: up to eight of them are loaded at
+ * once, and their sevens of bits moved together.
+ */
+static inline uint64
+cursor_long_varint(Cursor *c, const char *what)
+{
+	uint64		v;
+	uint64		last;			/* the high bits of bytes that end a varint */
+	int			bits;
+
+	if (unlikely(cursor_left(c) < 8))
+		return cursor_varint(c, what);
+	v = load_uint64(c->at);
+	last = ~v & UINT64_C(0x8080808080808080);
+	if (unlikely(last == 0))
+		return cursor_varint_slow(c, what);
+	bits = pg_rightmost_one_pos64(last) + 1;
+	v &= PG_UINT64_MAX >> (64 - bits);
+	if (unlikely(bits > 8 && v >> (bits - 8) == 0))
+		bytes_corrupt(what);	/* a redundant zero */
+	c->at += bits / 8;
+	v &= UINT64_C(0x7f7f7f7f7f7f7f7f);
+	v = (v & UINT64_C(0x007f007f007f007f)) | (v & UINT64_C(0x7f007f007f007f00)) >> 1;
+	v = (v & UINT64_C(0x00003fff00003fff)) | (v & UINT64_C(0x3fff00003fff0000)) >> 2;
+	return (v & UINT64_C(0x000000000fffffff)) | (v & UINT64_C(0x0fffffff00000000)) >> 4;
 }
 
 /* A number below a limit, such as an index. */
@@ -150,30 +203,6 @@ cursor_take(Cursor *c, size_t len, const char *what)
 		bytes_corrupt(what);
 	c->at += len;
 	return p;
-}
-
-static inline uint64
-load_uint64(const void *p)
-{
-	uint64		v;
-
-	memcpy(&v, p, sizeof(v));
-#ifdef WORDS_BIGENDIAN
-	v = pg_bswap64(v);
-#endif
-	return v;
-}
-
-static inline uint32
-load_uint32(const void *p)
-{
-	uint32		v;
-
-	memcpy(&v, p, sizeof(v));
-#ifdef WORDS_BIGENDIAN
-	v = pg_bswap32(v);
-#endif
-	return v;
 }
 
 static inline void

@@ -886,8 +886,8 @@ is_verbatim(const QueryField *field)
 }
 
 /*
- * Is a string nowhere in the trajectory?  All strings lie one behind the
- * other; those in arrays are parts of them.
+ * Is a string nowhere in the trajectory?  Wherever it were, its bytes would lie
+ * somewhere in the cold section, those of an array's elements too.
  */
 static bool
 literal_is_absent(Eval *e, uint32 number)
@@ -897,12 +897,10 @@ literal_is_absent(Eval *e, uint32 number)
 
 	if (e->literals[number] == LITERAL_UNRESOLVED)
 	{
-		const char *from = t->string_count > 0 ? t->strings[0].data : NULL;
-		const char *to = t->string_count > 0 ?
-			t->strings[t->string_count - 1].data + t->strings[t->string_count - 1].len : NULL;
+		Bytes		cold = trajectory_cold_bytes(t);
 
 		e->literals[number] = literal.len == 0 ||
-			(from != NULL && memmem(from, to - from, literal.data, literal.len) != NULL) ?
+			memmem(cold.data, cold.len, literal.data, literal.len) != NULL ?
 			LITERAL_PRESENT : LITERAL_ABSENT;
 	}
 	return e->literals[number] == LITERAL_ABSENT;
