@@ -131,31 +131,43 @@ cursor_varint(Cursor *c, const char *what)
 }
 
 /*
- * The same where most have several bytes: up to eight of them are loaded at
- * once, and their sevens of bits moved together.
+ * A varint of up to eight bytes, of which eight can be read: they are loaded at
+ * once, and their sevens of bits moved together.  What follows it; or NULL for
+ * any other.
  */
+static inline const uint8 *
+varint_at(const uint8 *p, uint64 *value)
+{
+	uint64		v = load_uint64(p);
+	uint64		last = ~v & UINT64_C(0x8080808080808080);
+	int			bits;
+
+	if (unlikely(last == 0))
+		return NULL;
+	bits = pg_rightmost_one_pos64(last) + 1;
+	v &= PG_UINT64_MAX >> (64 - bits);
+	if (unlikely(bits > 8 && v >> (bits - 8) == 0))
+		return NULL;			/* a redundant zero */
+	v &= UINT64_C(0x7f7f7f7f7f7f7f7f);
+	v = (v & UINT64_C(0x007f007f007f007f)) | (v & UINT64_C(0x7f007f007f007f00)) >> 1;
+	v = (v & UINT64_C(0x00003fff00003fff)) | (v & UINT64_C(0x3fff00003fff0000)) >> 2;
+	*value = (v & UINT64_C(0x000000000fffffff)) | (v & UINT64_C(0x0fffffff00000000)) >> 4;
+	return p + bits / 8;
+}
+
+/* A varint where most have several bytes. */
 static inline uint64
 cursor_long_varint(Cursor *c, const char *what)
 {
 	uint64		v;
-	uint64		last;			/* the high bits of bytes that end a varint */
-	int			bits;
+	const uint8 *next;
 
-	if (unlikely(cursor_left(c) < 8))
-		return cursor_varint(c, what);
-	v = load_uint64(c->at);
-	last = ~v & UINT64_C(0x8080808080808080);
-	if (unlikely(last == 0))
-		return cursor_varint_slow(c, what);
-	bits = pg_rightmost_one_pos64(last) + 1;
-	v &= PG_UINT64_MAX >> (64 - bits);
-	if (unlikely(bits > 8 && v >> (bits - 8) == 0))
-		bytes_corrupt(what);	/* a redundant zero */
-	c->at += bits / 8;
-	v &= UINT64_C(0x7f7f7f7f7f7f7f7f);
-	v = (v & UINT64_C(0x007f007f007f007f)) | (v & UINT64_C(0x7f007f007f007f00)) >> 1;
-	v = (v & UINT64_C(0x00003fff00003fff)) | (v & UINT64_C(0x3fff00003fff0000)) >> 2;
-	return (v & UINT64_C(0x000000000fffffff)) | (v & UINT64_C(0x0fffffff00000000)) >> 4;
+	if (likely(cursor_left(c) >= 8) && likely((next = varint_at(c->at, &v)) != NULL))
+	{
+		c->at = next;
+		return v;
+	}
+	return cursor_varint(c, what);
 }
 
 /* A number below a limit, such as an index. */

@@ -194,7 +194,7 @@ attribute_char(unsigned char c)
 	return c > ' ' && c != 0x7f && strchr("{}()=~!<>&|^,\"`\\", c) == NULL;
 }
 
-FieldLevel
+static FieldLevel
 field_level(const QueryField *field)
 {
 	switch (field->scope)
@@ -217,10 +217,11 @@ field_level(const QueryField *field)
 		case INTRINSIC_SPAN_ID:
 		case INTRINSIC_PARENT_ID:
 			return LEVEL_HOT;
-		case INTRINSIC_NAME:
 		case INTRINSIC_STATUS:
 		case INTRINSIC_KIND:
 		case INTRINSIC_IS_ERROR:
+			return LEVEL_KIND;
+		case INTRINSIC_NAME:
 		case INTRINSIC_ROOT_NAME:
 		case INTRINSIC_ROOT_SERVICE_NAME:
 		case INTRINSIC_SCOPE_NAME:
@@ -786,10 +787,14 @@ field_number(Tracequery *q, uint8 scope, uint8 intrinsic, Bytes name)
 	for (uint32 i = 0; i < q->field_count; i++)
 		if (q->fields[i].scope == scope && q->fields[i].intrinsic == intrinsic &&
 			bytes_equal(q->fields[i].name, name))
+		{
+			q->fields[i].uses++;
 			return i;
+		}
 	q->fields = array_for_one_more(q->fields, q->field_count, sizeof(QueryField));
 	q->fields[q->field_count] = (QueryField) {scope, intrinsic, name};
-	q->level = Max(q->level, field_level(&q->fields[q->field_count]));
+	q->fields[q->field_count].level = field_level(&q->fields[q->field_count]);
+	q->fields[q->field_count].uses = 1;
 	return q->field_count++;
 }
 
@@ -1092,6 +1097,7 @@ become_kind(Parser *p, QueryExpr *e)
 {
 	if (!e->may_be_kind)
 		return;
+	p->query->fields[e->number].uses--;
 	e->node = EXPR_LITERAL;
 	e->type = TYPE_KIND;
 	kind_value((Bytes) {intrinsic_names[p->query->fields[e->number].intrinsic],
@@ -1446,5 +1452,11 @@ tracequery_parse(const char *text, size_t len)
 			fail_if_unsupported(&p, &p.token, p.token.value.string);
 		fail_expected(&p, &p.token, "an operator or the end");
 	}
+	for (uint32 i = 0; i < p.query->field_count; i++)
+		if (p.query->fields[i].uses > 0)
+			p.query->levels |= 1 << p.query->fields[i].level;
+	if (p.query->filter_count <= TRACEQUERY_MAX_REMEMBERED &&
+		!(p.query->levels & 1 << LEVEL_HEADER))
+		p.query->by_kinds = palloc0(p.query->filter_count * KINDS_COMBINATIONS);
 	return p.query;
 }

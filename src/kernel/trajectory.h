@@ -252,6 +252,7 @@ extern Trajectory *trajectory_open(const void *datum, size_t size);
 extern void trajectory_decode_structure(Trajectory *t);
 extern void trajectory_decode_hot(Trajectory *t);
 extern void trajectory_decode_tables(Trajectory *t);
+extern void trajectory_decode_values(Trajectory *t);
 extern void trajectory_decode_cold(Trajectory *t);
 extern void trajectory_check(const Trajectory *t);
 extern void trajectory_add_to_set(const Trajectory *t, SpanSet *set, uint32 from, uint32 count);

@@ -202,10 +202,21 @@ decode_times(Trajectory *t, Cursor *c)
 
 	for (uint32 i = 0; i < t->n; i++)
 	{
-		int64		delta = unzigzag(cursor_long_varint(c, "times"));
-		uint64		length = cursor_long_varint(c, "times");
+		const uint8 *next = NULL;
+		uint64		step;
+		uint64		length;
 
-		if (pg_add_s64_overflow(start, delta, &start) || start < 0 ||
+		/* nearly always there is room to read the two at once */
+		if (likely(cursor_left(c) >= 16) && likely((next = varint_at(c->at, &step)) != NULL))
+			next = varint_at(next, &length);
+		if (likely(next != NULL))
+			c->at = next;
+		else
+		{
+			step = cursor_varint(c, "times");
+			length = cursor_varint(c, "times");
+		}
+		if (pg_add_s64_overflow(start, unzigzag(step), &start) || start < 0 ||
 			length > (uint64) (PG_INT64_MAX - start) + 1)
 			bytes_corrupt("times");
 		t->start_ns[i] = start;
@@ -292,6 +303,8 @@ open_cold(Trajectory *t, bool with_values)
 	t->cold_size = cursor_varint(&c, "cold section");
 	t->tables_size = cursor_varint(&c, "cold section");
 	stored = cursor_left(&c);
+	/* where the tables are most of it, all comes at little more cost */
+	with_values |= t->tables_size > t->cold_size / 3;
 	wanted = with_values ? t->cold_size : t->tables_size;
 	if (t->cold != NULL && wanted <= t->cold_known)
 		return;
@@ -694,6 +707,7 @@ decode_events(Trajectory *t, Cursor *c, uint32 ordinal)
 {
 	SpanExtra  *extra = extra_of(t, ordinal);
 
+	trajectory_decode_hot(t);	/* for the span's start */
 	extra->event_count = cursor_count(c, 4, "events");
 	extra->events = alloc_array(t, extra->event_count, sizeof(Event));
 	for (uint32 i = 0; i < extra->event_count; i++)
@@ -777,16 +791,19 @@ trajectory_decode_tables(Trajectory *t)
 	MemoryContextSwitchTo(old);
 }
 
-/* Decode the cold section too, if that has not been done. */
+/*
+ * Decode the rest of the cold section, if that has not been done; of the hot
+ * part, no more than that takes.
+ */
 void
-trajectory_decode_cold(Trajectory *t)
+trajectory_decode_values(Trajectory *t)
 {
 	MemoryContext old;
 	Cursor		c;
 
 	if (t->has_cold)
 		return;
-	trajectory_decode_hot(t);
+	trajectory_decode_structure(t);
 	old = MemoryContextSwitchTo(t->context);
 	open_cold(t, true);
 	trajectory_decode_tables(t);
@@ -802,6 +819,14 @@ trajectory_decode_cold(Trajectory *t)
 		bytes_corrupt("cold section");
 	t->has_cold = true;
 	MemoryContextSwitchTo(old);
+}
+
+/* Decode all, likewise. */
+void
+trajectory_decode_cold(Trajectory *t)
+{
+	trajectory_decode_hot(t);
+	trajectory_decode_values(t);
 }
 
 /*
