@@ -270,6 +270,8 @@ typedef struct Tracequery
 	uint32		regex_count;
 	uint32		filter_count;
 	uint8		levels;			/* 1 << FieldLevel of each field in use */
+	bool		is_local;		/* spans that match do so whatever others there are,
+								 * those above them excepted */
 	uint8	   *by_kinds;		/* of each filter, what it said; or NULL */
 } Tracequery;
 

@@ -1709,15 +1709,24 @@ may_match(Eval *e)
 	return is_possible(q->root, classes_allow, e);
 }
 
-/* One filter alone: the first span that it finds is enough. */
+/* One filter alone: a class that it finds is enough, since all are used. */
 static bool
-filter_matches(Eval *e, const QuerySet *s)
+filter_finds_class(Eval *e, const QuerySet *s)
 {
 	const FilterClasses *f = filter_classes(e, s);
 
 	for (uint32 i = 0; i < e->class_count; i++)
 		if (f->classes[i] == IS_TRUE)
 			return true;
+	return false;
+}
+
+/* Else the first span that it finds. */
+static bool
+filter_finds_span(Eval *e, const QuerySet *s)
+{
+	const FilterClasses *f = filter_classes(e, s);
+
 	for (uint32 i = 0; i < e->t->n; i++)
 	{
 		uint32		class = class_of(e, i);
@@ -1729,6 +1738,28 @@ filter_matches(Eval *e, const QuerySet *s)
 			return true;
 	}
 	return false;
+}
+
+/* Of long traces, a few of the first spans are asked first: so many, then eight times. */
+#define FIRST_SPANS 32
+
+/*
+ * Do the first spans of a long trace match already?  What they say of the
+ * query must not depend on others.
+ */
+static bool
+first_spans_match(Eval *e)
+{
+	Trajectory *t = e->t;
+	bool		result = false;
+
+	for (uint64 n = FIRST_SPANS; n * 4 <= t->n && !result; n *= 8)
+	{
+		e->t = trajectory_first_spans(t, (uint32) n);
+		result = !is_empty(e, eval_set(e, e->q->root, NULL));
+	}
+	e->t = t;
+	return result;
 }
 
 /*
@@ -1744,9 +1775,13 @@ tracequery_matches(const Tracequery *q, Trajectory *t)
 	eval_begin(&e, q, t);
 	if (!may_match(&e))
 		return false;
+	if (q->root->node == SET_FILTER && filter_finds_class(&e, q->root))
+		return true;
+	if (q->is_local && !t->has_structure && first_spans_match(&e))
+		return true;
 	trajectory_decode_structure(t);
 	if (q->root->node == SET_FILTER)
-		return filter_matches(&e, q->root);
+		return filter_finds_span(&e, q->root);
 	return !is_empty(&e, eval_set(&e, q->root, NULL));
 }
 

@@ -1430,6 +1430,43 @@ parse_pipeline(Parser *p)
 	return s;
 }
 
+/* Does a field tell of the span and those above it alone, without the values? */
+static bool
+field_is_local(const QueryField *field)
+{
+	return field->level != LEVEL_COLUMN && field->intrinsic != INTRINSIC_CHILD_COUNT &&
+		field->intrinsic != INTRINSIC_PARENT_ID && field->intrinsic != INTRINSIC_ROOT_NAME &&
+		field->intrinsic != INTRINSIC_ROOT_SERVICE_NAME;
+}
+
+/* Does a set only grow if there are more spans? */
+static bool
+set_is_monotone(const QuerySet *s)
+{
+	if (s->node == SET_SCALAR || (s->node == SET_RELATION && s->mode == MODE_NOT))
+		return false;
+	for (uint32 i = 0; i < s->arg_count; i++)
+		if (!set_is_monotone(s->args[i]))
+			return false;
+	return true;
+}
+
+/* What evaluation wants to know of the query as a whole. */
+static void
+survey(Tracequery *q)
+{
+	q->is_local = set_is_monotone(q->root);
+	for (uint32 i = 0; i < q->field_count; i++)
+	{
+		if (q->fields[i].uses == 0)
+			continue;
+		q->levels |= 1 << q->fields[i].level;
+		q->is_local &= field_is_local(&q->fields[i]);
+	}
+	if (q->filter_count <= TRACEQUERY_MAX_REMEMBERED && !(q->levels & 1 << LEVEL_HEADER))
+		q->by_kinds = palloc0(q->filter_count * KINDS_COMBINATIONS);
+}
+
 /* Parse a query, in the current context; the text may go afterwards. */
 Tracequery *
 tracequery_parse(const char *text, size_t len)
@@ -1452,11 +1489,6 @@ tracequery_parse(const char *text, size_t len)
 			fail_if_unsupported(&p, &p.token, p.token.value.string);
 		fail_expected(&p, &p.token, "an operator or the end");
 	}
-	for (uint32 i = 0; i < p.query->field_count; i++)
-		if (p.query->fields[i].uses > 0)
-			p.query->levels |= 1 << p.query->fields[i].level;
-	if (p.query->filter_count <= TRACEQUERY_MAX_REMEMBERED &&
-		!(p.query->levels & 1 << LEVEL_HEADER))
-		p.query->by_kinds = palloc0(p.query->filter_count * KINDS_COMBINATIONS);
+	survey(p.query);
 	return p.query;
 }

@@ -14,9 +14,11 @@
  *		big pops	varints, one for each pop of 255
  *		classes	n × class_width bytes: the span's class
  *		ids		n × 8 bytes: span ids
- *		times	for each span: zigzag varint of the start minus the start of the
- *				span before it (of the trace's start for the first), then
- *				varint 0 for an open span, else 1 + end - start
+ *		times	for each span two numbers: zigzag of the start minus the start
+ *				of the span before it (of the trace's start for the first), and
+ *				0 for an open span, else 1 + end - start.  First n bytes: in
+ *				how many bytes the first number stands, 0 to 8, | 16 × the
+ *				second's; then the numbers
  *		parents	varint count, then for each root with a parent id: varint
  *				ordinal minus the one before, byte (RootKind), 8 bytes id
  *	cold		varint size when decompressed, varint how much of it the tables
@@ -250,6 +252,7 @@ extern uint32 trajectory_levels(const void *datum, size_t size);
 extern Trajectory *trajectory_decode(const void *datum, size_t size, bool with_cold);
 extern Trajectory *trajectory_open(const void *datum, size_t size);
 extern void trajectory_decode_structure(Trajectory *t);
+extern Trajectory *trajectory_first_spans(const Trajectory *t, uint32 n);
 extern void trajectory_decode_hot(Trajectory *t);
 extern void trajectory_decode_tables(Trajectory *t);
 extern void trajectory_decode_values(Trajectory *t);

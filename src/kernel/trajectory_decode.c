@@ -77,12 +77,11 @@ trajectory_read_summary(const void *datum, TrajectorySummary *summary)
 		bytes_corrupt("header");
 }
 
-/* Depths, parents and subtree sizes from the pops. */
+/* Depths, parents and subtree sizes of t's spans, from their pops. */
 static void
-decode_structure(Trajectory *t, Cursor *c)
+decode_structure(Trajectory *t, const uint8 *pops, Cursor *c)
 {
 	uint32		n = t->n;
-	const uint8 *pops = cursor_take(c, n, "structure");
 	int32	   *last_at;		/* at each depth, the last span */
 	int32		depth = -1;
 	int32		deepest = 0;
@@ -168,11 +167,10 @@ decode_kinds(Trajectory *t, Cursor *c)
 }
 
 static void
-decode_classes(Trajectory *t, Cursor *c)
+decode_classes(Trajectory *t, const uint8 *p)
 {
 	uint32		n = t->n;
 	uint32		most = 0;
-	const uint8 *p = cursor_take(c, (size_t) n * t->summary.class_width, "classes of spans");
 
 	switch (t->summary.class_width)
 	{
@@ -195,33 +193,47 @@ decode_classes(Trajectory *t, Cursor *c)
 		bytes_corrupt("classes of spans");
 }
 
+/* A number of so many bytes, and not fewer. */
+static inline uint64
+decode_number(Cursor *c, uint32 size)
+{
+	uint64		number = 0;
+
+	if (size == 0)
+		return 0;
+	if (size > 8)
+		bytes_corrupt("times");
+	if (likely(cursor_left(c) >= 8))
+		number = load_uint64(c->at) & PG_UINT64_MAX >> (64 - 8 * size);
+	else
+		for (uint32 i = 0; i < Min(size, cursor_left(c)); i++)
+			number |= (uint64) c->at[i] << (8 * i);
+	cursor_take(c, size, "times");
+	if (number >> (8 * (size - 1)) == 0)
+		bytes_corrupt("times");
+	return number;
+}
+
+/* The times of t's spans, which are the first of those at the cursor, or all. */
 static void
 decode_times(Trajectory *t, Cursor *c)
 {
+	const uint8 *sizes = cursor_take(c, t->summary.span_count, "times");
 	int64		start = t->summary.start_ns;
+	Cursor		at = *c;
 
 	for (uint32 i = 0; i < t->n; i++)
 	{
-		const uint8 *next = NULL;
-		uint64		step;
-		uint64		length;
+		int64		step = unzigzag(decode_number(&at, sizes[i] & 15));
+		uint64		length = decode_number(&at, sizes[i] >> 4);
 
-		/* nearly always there is room to read the two at once */
-		if (likely(cursor_left(c) >= 16) && likely((next = varint_at(c->at, &step)) != NULL))
-			next = varint_at(next, &length);
-		if (likely(next != NULL))
-			c->at = next;
-		else
-		{
-			step = cursor_varint(c, "times");
-			length = cursor_varint(c, "times");
-		}
-		if (pg_add_s64_overflow(start, unzigzag(step), &start) || start < 0 ||
+		if (pg_add_s64_overflow(start, step, &start) || start < 0 ||
 			length > (uint64) (PG_INT64_MAX - start) + 1)
 			bytes_corrupt("times");
 		t->start_ns[i] = start;
 		t->end_ns[i] = length == 0 ? TIME_OPEN : span_end(start, start + (int64) (length - 1));
 	}
+	*c = at;
 }
 
 static void
@@ -248,27 +260,70 @@ decode_root_parents(Trajectory *t, Cursor *c)
 	}
 }
 
-/* Decode the shape of the tree, the spans' classes and ids, unless done before. */
-void
-trajectory_decode_structure(Trajectory *t)
+/* The arrays that the hot part fills. */
+static void
+alloc_hot(Trajectory *t)
 {
 	uint32		n = t->n;
-	char	   *block;
+	char	   *block = alloc_array(t, n, 2 * sizeof(int64) + 4 * sizeof(int32));
 
-	if (t->has_structure)
-		return;
-	block = alloc_array(t, n, 2 * sizeof(int64) + 4 * sizeof(int32));
 	t->start_ns = (int64 *) block;
 	t->end_ns = t->start_ns + n;
 	t->parent = (int32 *) (t->end_ns + n);
 	t->depth = t->parent + n;
 	t->subtree = (uint32 *) (t->depth + n);
 	t->span_class = t->subtree + n;
+}
 
-	decode_structure(t, &t->hot);
-	decode_classes(t, &t->hot);
-	t->span_id = cursor_take(&t->hot, (size_t) n * 8, "span ids");
+/*
+ * The structure of t's spans, which are the first of those at the cursor, or
+ * all.
+ */
+static void
+decode_spans(Trajectory *t, Cursor *c)
+{
+	uint32		stored = t->summary.span_count;
+	const uint8 *pops = cursor_take(c, stored, "structure");
+	Cursor		big_pops = *c;
+
+	alloc_hot(t);
+	decode_structure(t, pops, &big_pops);
+	if (t->n < stored)
+		for (uint32 i = 0; i < stored; i++)
+			if (pops[i] == 255)
+				cursor_varint(c, "structure");
+	if (t->n == stored)
+		*c = big_pops;
+	decode_classes(t, cursor_take(c, (size_t) stored * t->summary.class_width, "classes of spans"));
+	t->span_id = cursor_take(c, (size_t) stored * 8, "span ids");
 	t->has_structure = true;
+}
+
+/* Decode the shape of the tree, the spans' classes and ids, unless done before. */
+void
+trajectory_decode_structure(Trajectory *t)
+{
+	if (!t->has_structure)
+		decode_spans(t, &t->hot);
+}
+
+/*
+ * The first n spans alone, with structure and times: no root's parent, and of
+ * subtrees what lies among them.  The classes are shared with t.
+ */
+Trajectory *
+trajectory_first_spans(const Trajectory *t, uint32 n)
+{
+	Trajectory *first = palloc(sizeof(Trajectory));
+
+	Assert(n <= t->n && !t->has_structure);
+	*first = *t;
+	first->n = n;
+	first->arena = (Arena) {.context = t->context};
+	decode_spans(first, &first->hot);
+	decode_times(first, &first->hot);
+	first->has_hot = true;
+	return first;
 }
 
 /* Decode all of the hot part, times and the roots' parents too, likewise. */
@@ -593,6 +648,11 @@ decode_column(Trajectory *t, Cursor *c, uint32 n, ValueColumn *column)
 	else
 		column->mask = PG_UINT32_MAX;
 	column->values = values = alloc_array(t, n, sizeof(Value));
+	if (type == (VALUE_STRING | COLUMN_CONSTANT))
+	{
+		*values = value_string(decode_string(t, c, "columns"));
+		return;
+	}
 
 	switch (type & ~COLUMN_CONSTANT)
 	{
@@ -854,8 +914,8 @@ trajectory_open(const void *datum, size_t size)
 		bytes_corrupt("header");
 	t->hot.at = (const uint8 *) datum + sizeof(TrajectoryHeader);
 	t->hot.end = t->hot.at + hot_size;
-	/* a span takes at least a pop, a class, an id and two bytes of times */
-	if (hot_size / (11 + t->summary.class_width) < t->n)
+	/* a span takes at least a pop, a class, an id and the sizes of its times */
+	if (hot_size / (10 + t->summary.class_width) < t->n)
 		bytes_corrupt("header");
 	decode_kinds(t, &t->hot);
 	return t;

@@ -61,6 +61,7 @@ struct TrajectoryEncoder
 
 	StringInfoData hot;
 	StringInfoData big_pops;
+	StringInfoData times;
 	StringInfoData cold;
 	StringInfoData values;		/* columns and what follows them */
 	StringInfoData item;		/* one resource or scope */
@@ -149,6 +150,7 @@ trajectory_encoder_create(SpanSet *set)
 	numbering_init(&e->scopes, set->scope_count);
 	initStringInfo(&e->hot);
 	initStringInfo(&e->big_pops);
+	initStringInfo(&e->times);
 	initStringInfo(&e->cold);
 	initStringInfo(&e->values);
 	initStringInfo(&e->item);
@@ -176,6 +178,7 @@ begin_trace(TrajectoryEncoder *e, uint32 n)
 	e->keys.count = e->shapes.count = e->resources.count = e->scopes.count = 0;
 	resetStringInfo(&e->hot);
 	resetStringInfo(&e->big_pops);
+	resetStringInfo(&e->times);
 	resetStringInfo(&e->cold);
 	resetStringInfo(&e->values);
 }
@@ -419,6 +422,18 @@ put_structure(TrajectoryEncoder *e, TrajectoryHeader *header)
 		put_uint64(buf, e->spans[i]->span_id);
 }
 
+/* A number in as few bytes as it takes, 0 in none; how many. */
+static uint32
+put_number(StringInfo buf, uint64 number)
+{
+	uint32		size = number == 0 ? 0 : pg_leftmost_one_pos64(number) / 8 + 1;
+	char		bytes[8];
+
+	store_uint64(bytes, number);
+	put_bytes(buf, bytes, size);
+	return size;
+}
+
 static void
 put_times(TrajectoryEncoder *e, TrajectoryHeader *header)
 {
@@ -443,12 +458,14 @@ put_times(TrajectoryEncoder *e, TrajectoryHeader *header)
 	for (uint32 i = 0; i < e->n; i++)
 	{
 		const Span *span = e->spans[i];
+		uint32		step_size = put_number(&e->times, zigzag(span->start_ns - previous));
+		uint32		length_size = put_number(&e->times, span->end_ns == TIME_OPEN ? 0 :
+											 (uint64) (span->end_ns - span->start_ns) + 1);
 
-		put_varint(&e->hot, zigzag(span->start_ns - previous));
-		put_varint(&e->hot, span->end_ns == TIME_OPEN ? 0 :
-				   (uint64) (span->end_ns - span->start_ns) + 1);
+		put_byte(&e->hot, step_size | length_size << 4);
 		previous = span->start_ns;
 	}
+	put_bytes(&e->hot, e->times.data, e->times.len);
 }
 
 static void
