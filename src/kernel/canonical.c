@@ -172,11 +172,21 @@ key_make_derived(CanonicalColumn column)
 #define ST_DEFINE
 #include "lib/sort_template.h"
 
+/* Most shapes are short: add an alias to those that are in order already. */
+static inline void
+insert_alias(uint32 *aliases, uint32 n, uint32 alias)
+{
+	for (; n > 0 && aliases[n - 1] > alias; n--)
+		aliases[n] = aliases[n - 1];
+	aliases[n] = alias;
+}
+
 /* Fill in what a shape's keys mean.  room has an entry a key. */
 void
 shape_prepare(Shape *shape, const Key *keys, uint32 *room)
 {
 	uint32		n = 0;
+	bool		is_short = shape->nkeys <= 32;
 
 	shape->aliases = room;
 	shape->columns = 0;
@@ -185,6 +195,7 @@ shape_prepare(Shape *shape, const Key *keys, uint32 *room)
 	for (uint32 i = 0; i < Min(shape->nkeys, 0x10000); i++)
 	{
 		const Key  *key = &keys[shape->keys[i]];
+		uint32		alias;
 
 		if (key->rule == DERIVE_PROMPT || key->rule == DERIVE_REQUEST)
 			shape->has_prompt = true;
@@ -192,11 +203,17 @@ shape_prepare(Shape *shape, const Key *keys, uint32 *room)
 			shape->has_rules = true;
 		if (key->column == COLUMN_NONE)
 			continue;
-		shape->aliases[n++] = (uint32) key->column << 24 | (uint32) key->rank << 16 | i;
+		alias = (uint32) key->column << 24 | (uint32) key->rank << 16 | i;
+		if (is_short)
+			insert_alias(shape->aliases, n, alias);
+		else
+			shape->aliases[n] = alias;
+		n++;
 		shape->columns |= UINT64_C(1) << key->column;
 	}
 	shape->alias_count = n;
-	sort_aliases(shape->aliases, n);
+	if (!is_short)
+		sort_aliases(shape->aliases, n);
 }
 
 /* Copy a short text, trimmed and lower-cased, as a C string. */

@@ -4,7 +4,6 @@
  */
 #include "postgres.h"
 
-#include "executor/executor.h"
 #include "kernel/row_writer.h"
 #include "utils/memutils.h"
 
@@ -21,7 +20,6 @@ row_writer_init(RowWriter *w, FunctionCallInfo fcinfo)
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	w->store = rsinfo->setResult;
 	w->desc = rsinfo->setDesc;
-	w->slot = MakeSingleTupleTableSlot(w->desc, &TTSOpsMinimalTuple);
 	w->data_start = MAXALIGN(SizeofMinimalTupleHeader + BITMAPLEN(w->desc->natts));
 	w->max = 1024;
 	w->tuple = palloc(w->max);
@@ -51,12 +49,15 @@ void
 row_end(RowWriter *w)
 {
 	MinimalTuple tuple = (MinimalTuple) w->tuple;
+	HeapTupleData heap_tuple;
 
 	Assert(w->column == w->desc->natts);
 	tuple->t_len = w->len;
 	tuple->t_infomask = HEAP_HASNULL | HEAP_HASVARWIDTH;
 	tuple->t_hoff = w->data_start + MINIMAL_TUPLE_OFFSET;
 	tuple->t_infomask2 = w->desc->natts;
-	ExecStoreMinimalTuple(tuple, w->slot, false);
-	tuplestore_puttupleslot(w->store, w->slot);
+	/* as a heap tuple, of which the store copies the minimal part */
+	heap_tuple.t_len = w->len + MINIMAL_TUPLE_OFFSET;
+	heap_tuple.t_data = (HeapTupleHeader) (w->tuple - MINIMAL_TUPLE_OFFSET);
+	tuplestore_puttuple(w->store, &heap_tuple);
 }

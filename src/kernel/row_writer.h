@@ -19,7 +19,6 @@
 typedef struct RowWriter
 {
 	Tuplestorestate *store;
-	TupleTableSlot *slot;
 	TupleDesc	desc;
 	char	   *tuple;
 	size_t		max;

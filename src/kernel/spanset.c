@@ -17,23 +17,19 @@
 /* Derived keys sort after all others, by column. */
 #define DERIVED_ORDER UINT32_C(0x80000000)
 
+/* Memory of a size that is aligned, when the block at hand has not enough. */
 void *
-arena_alloc(Arena *arena, size_t size)
+arena_alloc_slow(Arena *arena, size_t size)
 {
 	char	   *p;
 
-	size = MAXALIGN(Max(size, 1));
-	if ((size_t) (arena->end - arena->at) < size)
-	{
-		if (size > ARENA_MIN_BLOCK / 4)
-			return MemoryContextAllocHuge(arena->context, size);
-		/* blocks double, so that a small arena stays small */
-		arena->block = Min(Max(arena->block * 2, ARENA_MIN_BLOCK), ARENA_MAX_BLOCK);
-		arena->at = MemoryContextAlloc(arena->context, arena->block);
-		arena->end = arena->at + arena->block;
-	}
-	p = arena->at;
-	arena->at += size;
+	if (size > ARENA_MIN_BLOCK / 4)
+		return MemoryContextAllocHuge(arena->context, size);
+	/* blocks double, so that a small arena stays small */
+	arena->block = Min(Max(arena->block * 2, ARENA_MIN_BLOCK), ARENA_MAX_BLOCK);
+	p = MemoryContextAlloc(arena->context, arena->block);
+	arena->at = p + size;
+	arena->end = p + arena->block;
 	return p;
 }
 

@@ -149,10 +149,24 @@ typedef struct SpanSet
 	struct PromptCache *prompts;	/* prompt_hash.c's, or NULL */
 } SpanSet;
 
+extern void *arena_alloc_slow(Arena *arena, size_t size);
+
+/* Memory that lives as long as the arena's context; never NULL. */
+static inline void *
+arena_alloc(Arena *arena, size_t size)
+{
+	char	   *p = arena->at;
+
+	size = size > 0 ? MAXALIGN(size) : MAXIMUM_ALIGNOF;
+	if (unlikely((size_t) (arena->end - p) < size))
+		return arena_alloc_slow(arena, size);
+	arena->at = p + size;
+	return p;
+}
+
 extern SpanSet *spanset_create(void);
 extern SpanSet *spanset_copy(const SpanSet *set);
 extern void spanset_free(SpanSet *set);
-extern void *arena_alloc(Arena *arena, size_t size);
 extern Bytes arena_copy(Arena *arena, const void *data, uint32 len);
 
 extern void *spanset_grow(SpanSet *set, void *array, uint32 count, uint32 *max, size_t size);

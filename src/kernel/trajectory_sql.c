@@ -71,18 +71,33 @@ is_cached_value(const TrajectoryCache *cache, const struct varlena *datum)
 }
 
 static void
-fill_cache(TrajectoryCache *cache, struct varlena *datum)
+fill_cache(TrajectoryCache *cache, struct varlena *given)
 {
 	MemoryContext old;
-	char	   *copy;
+	struct varlena *datum;
 
 	cache->t = NULL;
 	MemoryContextReset(cache->context);
 	old = MemoryContextSwitchTo(cache->context);
-	copy = palloc(VARSIZE(datum));
-	memcpy(copy, datum, VARSIZE(datum));
-	cache->t = trajectory_decode(copy, VARSIZE(datum), false);
+	datum = PG_DETOAST_DATUM_COPY(PointerGetDatum(given));
+	cache->t = trajectory_decode(datum, VARSIZE(datum), false);
 	MemoryContextSwitchTo(old);
+}
+
+/* Is a value that is not stored elsewhere the one of the last call? */
+static bool
+is_cached_inline(const TrajectoryCache *cache, struct varlena *given)
+{
+	struct varlena *datum;
+	bool		result;
+
+	if (cache->t == NULL)
+		return false;
+	datum = PG_DETOAST_DATUM(PointerGetDatum(given));
+	result = is_cached_value(cache, datum);
+	if (datum != given)
+		pfree(datum);
+	return result;
 }
 
 /*
@@ -100,14 +115,9 @@ trajectory_arg(FunctionCallInfo fcinfo, int arg, TrajectoryParts parts)
 
 	if (is_toasted)
 		VARATT_EXTERNAL_GET_POINTER(toast, given);
-	if (!is_toasted || !is_cached_toast(cache, &toast))
+	if (is_toasted ? !is_cached_toast(cache, &toast) : !is_cached_inline(cache, given))
 	{
-		struct varlena *datum = (struct varlena *) PG_DETOAST_DATUM(PointerGetDatum(given));
-
-		if (is_toasted || !is_cached_value(cache, datum))
-			fill_cache(cache, datum);
-		if (datum != given)
-			pfree(datum);
+		fill_cache(cache, given);
 		cache->is_toasted = is_toasted;
 		if (is_toasted)
 		{
@@ -118,10 +128,10 @@ trajectory_arg(FunctionCallInfo fcinfo, int arg, TrajectoryParts parts)
 	}
 	t = cache->t;
 	cache->t = NULL;			/* should decoding fail half-way */
-	if (parts >= PARTS_TABLES)
-		trajectory_decode_tables(t);
 	if (parts == PARTS_ALL)
 		trajectory_decode_cold(t);
+	else if (parts == PARTS_TABLES)
+		trajectory_decode_tables(t);
 	cache->t = t;
 	return t;
 }
