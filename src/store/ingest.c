@@ -499,14 +499,15 @@ insert_bodies(Batch *batch)
 
 	/*
 	 * A unique index would make writers wait for each other on a shared system
-	 * prompt; a body that is there twice does no harm.
+	 * prompt; a body that is there twice does no harm.  The LIMIT keeps this
+	 * from becoming a join with all of payloads.
 	 */
 	saved_plan(&plan,
 			   "INSERT INTO llmtrace.payloads (day, hash, body)"
 			   " SELECT x.day, x.hash, x.body"
 			   " FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3))"
 			   " AS x (day, hash, body)"
-			   " WHERE NOT EXISTS (SELECT FROM llmtrace.payloads p WHERE p.day = x.day AND p.hash = x.hash)",
+			   " WHERE NOT EXISTS (SELECT FROM llmtrace.payloads p WHERE p.day = x.day AND p.hash = x.hash LIMIT 1)",
 			   3, (Oid[]) {DATEARRAYOID, UUIDARRAYOID, TEXTARRAYOID});
 	old = MemoryContextSwitchTo(batch->context);
 	args[0] = batch_array(batch, 0, DATEOID);
