@@ -26,6 +26,8 @@ BEGIN
 	VALUES (decode(replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 'hex'));
 	IF 'lz4' = ANY ((SELECT enumvals FROM pg_settings WHERE name = 'default_toast_compression')::text[]) THEN
 		ALTER TABLE llmtrace.payloads ALTER COLUMN body SET COMPRESSION lz4;
+		ALTER TABLE llmtrace.fragments ALTER COLUMN fragment SET COMPRESSION lz4;
+		ALTER TABLE llmtrace.folded ALTER COLUMN trajectory SET COMPRESSION lz4;
 	END IF;
 	-- for odd clocks
 	PERFORM llmtrace.make_partitions(ARRAY['1970-01-01 00:00:00+00', '2100-01-01 00:00:00+00']::timestamptz[]);

@@ -56,15 +56,16 @@ typedef struct Request
 } Request;
 
 /*
- * A plan that is prepared once a session.  Without a store it fails, and the
- * next call tries again.
+ * A plan that is prepared once a session, and is good for any arguments: to
+ * plan for the arrays of each request would take longer than to insert them.
+ * Without a store it fails, and the next call tries again.
  */
 static SPIPlanPtr
 saved_plan(SPIPlanPtr *plan, const char *sql, int nargs, Oid *types)
 {
 	if (*plan == NULL)
 	{
-		SPIPlanPtr	prepared = SPI_prepare(sql, nargs, types);
+		SPIPlanPtr	prepared = SPI_prepare_cursor(sql, nargs, types, CURSOR_OPT_GENERIC_PLAN);
 
 		if (prepared == NULL)
 			elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
