@@ -232,6 +232,20 @@ is_about_the_document(int sqlerrcode)
 }
 
 /*
+ * What is said of a document that cannot be read.  A reader's detail is its
+ * place, a colon, and what stands there, which may be out of a prompt: that is
+ * not for ingest_rejected.
+ */
+static char *
+describe_failure(const ErrorData *error)
+{
+	if (error->detail == NULL)
+		return error->message;
+	return psprintf("%s: %.*s", error->message,
+					(int) strcspn(error->detail, ":"), error->detail);
+}
+
+/*
  * As read_request, but what is no OTLP gives the error's text.  Reading only
  * computes in memory of its own, so there is nothing to roll back.
  */
@@ -254,7 +268,7 @@ try_read_request(bytea *document, bool is_json, const IngestSettings *settings, 
 		if (!is_about_the_document(error->sqlerrcode))
 			PG_RE_THROW();
 		FlushErrorState();
-		message = error->detail ? psprintf("%s: %s", error->message, error->detail) : error->message;
+		message = describe_failure(error);
 	}
 	PG_END_TRY();
 	return message;
@@ -684,6 +698,12 @@ otlp_insert(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("otlp_insert must be the INSTEAD OF INSERT trigger of a view, for each row")));
+	if (RelationGetDescr(trigger->tg_relation)->natts < 1 ||
+		TupleDescAttr(RelationGetDescr(trigger->tg_relation), 0)->atttypid != TEXTOID)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("the first column of view \"%s\" must be of type text",
+						RelationGetRelationName(trigger->tg_relation))));
 	if (line_number == NULL)
 		line_number = fcinfo->flinfo->fn_extra = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(int64));
 	++*line_number;
