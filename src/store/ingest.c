@@ -19,6 +19,7 @@
 #include "kernel/trajectory_sql.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
@@ -91,6 +92,18 @@ trajectory_array_type(void)
 									   CStringGetDatum("trajectory"), ObjectIdGetDatum(schema));
 
 	return get_array_type(type);
+}
+
+/*
+ * Lock what a request writes to, before the store's settings are read: who
+ * changes how keys are read can wait for all that came in under the old ones,
+ * and who drops partitions for those who rely on them.
+ */
+static void
+lock_tables(void)
+{
+	RangeVarGetRelid(makeRangeVar("llmtrace", "fragments", -1), RowExclusiveLock, true);
+	RangeVarGetRelid(makeRangeVar("llmtrace", "folded", -1), AccessShareLock, true);
 }
 
 /* --------------------------------------------------------------- settings --- */
@@ -650,6 +663,7 @@ ingest_body(PG_FUNCTION_ARGS)
 	int64		accepted = 0;
 
 	SPI_connect();
+	lock_tables();
 	settings = read_settings();
 	if (line_number > 0)
 		failure = try_read_request(document, is_json, &settings, &request);
