@@ -192,20 +192,20 @@ CREATE FUNCTION llmtrace.stored_trace(id uuid) RETURNS llmtrace.trajectory
 AS $$
 DECLARE
 	start timestamptz;
-	found llmtrace.trajectory;
+	result llmtrace.trajectory;
 BEGIN
 	-- the start first: a plan for one partition is made faster than one for all
 	SELECT d.started_at INTO start
 	FROM llmtrace.directory d WHERE d.trace_id OPERATOR(pg_catalog.=) id;
 	IF FOUND THEN
-		SELECT f.trajectory INTO found FROM llmtrace.folded f
+		SELECT f.trajectory INTO result FROM llmtrace.folded f
 		WHERE f.started_at OPERATOR(pg_catalog.=) start AND f.trace_id OPERATOR(pg_catalog.=) id;
 	ELSE
-		SELECT llmtrace.merge_agg(f.fragment) INTO found FROM llmtrace.fragments f
+		SELECT llmtrace.merge_agg(f.fragment) INTO result FROM llmtrace.fragments f
 		WHERE f.shard OPERATOR(pg_catalog.=) (pg_catalog.uuid_hash(id) OPERATOR(pg_catalog.&) 63)
 			AND f.trace_id OPERATOR(pg_catalog.=) id;
 	END IF;
-	RETURN found;
+	RETURN result;
 END
 $$;
 COMMENT ON FUNCTION llmtrace.stored_trace(uuid) IS 'a trace by its id; NULL if there is none';

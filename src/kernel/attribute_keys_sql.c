@@ -29,7 +29,12 @@ trajectory_attribute_keys(PG_FUNCTION_ARGS)
 	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_TABLES);
 	int64	   *of_spans = palloc0(Max(t->key_count, 1) * sizeof(int64));
 	int64	   *of_resources = palloc0(Max(t->key_count, 1) * sizeof(int64));
+	int64	   *of_classes = palloc0(Max(t->class_count, 1) * sizeof(int64));
 	RowWriter	w;
+
+	/* the classes' own counts come with the columns, which nobody asks for here */
+	for (uint32 i = 0; i < t->n; i++)
+		of_classes[t->span_class[i]]++;
 
 	for (uint32 c = 0; c < t->class_count; c++)
 	{
@@ -38,9 +43,9 @@ trajectory_attribute_keys(PG_FUNCTION_ARGS)
 		const AttrList *resource = &t->resources[class->resource].attributes;
 
 		for (uint32 i = 0; i < shape->nkeys; i++)
-			of_spans[shape->keys[i]] += class->span_count;
+			of_spans[shape->keys[i]] += of_classes[c];
 		for (uint32 i = 0; i < resource->n; i++)
-			of_resources[resource->keys[i]] += class->span_count;
+			of_resources[resource->keys[i]] += of_classes[c];
 	}
 	row_writer_init(&w, fcinfo);
 	for (uint32 k = 0; k < t->key_count; k++)

@@ -119,7 +119,7 @@ read_facts(SpanSet *set, Bytes text, int depth, JsonFacts *facts)
 	if (json != text.data)
 		text = arena_copy(&set->arena, json, len);
 	/* a seventh of such texts in the wild are Python's, not JSON */
-	if (!json_is_valid(text, VALUE_MAX_DEPTH))
+	if (!json_is_valid(text, VALUE_MAX_DEPTH, false))
 		return false;
 	json_reader_init(&r, text.data, text.len, "JSON text in an attribute", &set->arena);
 	collect_facts(&r, facts, depth);

@@ -323,15 +323,13 @@ copy_json_value(JsonReader *r, StringInfo out)
 static bool
 put_json_messages(Extraction *x, Bytes text, int32 day, bool is_kept, Value *result)
 {
-	static const char null_escape[] = "\\u0000";
 	ValueStack	stack = {0};
 	JsonReader	r;
 
 	while (text.len > 0 && strchr(" \t\r\n", text.data[0]) != NULL)
 		text = (Bytes) {text.data + 1, text.len - 1};
 	if (text.len < 3 || text.data[0] != '[' ||
-		memmem(text.data, text.len, null_escape, sizeof(null_escape) - 1) != NULL ||
-		!json_is_valid(text, VALUE_MAX_DEPTH))
+		!json_is_valid(text, VALUE_MAX_DEPTH, true))
 		return false;
 
 	json_reader_init(&r, text.data, text.len, "list of messages", &x->set->arena);

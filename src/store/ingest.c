@@ -19,6 +19,7 @@
 #include "kernel/trajectory_sql.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
@@ -92,6 +93,18 @@ trajectory_array_type(void)
 									   CStringGetDatum("trajectory"), ObjectIdGetDatum(schema));
 
 	return get_array_type(type);
+}
+
+/*
+ * Lock what a request writes to, before the store's settings are read: who
+ * changes how keys are read can wait for all that came in under the old ones,
+ * and who drops partitions for those who rely on them.
+ */
+static void
+lock_tables(void)
+{
+	RangeVarGetRelid(makeRangeVar("llmtrace", "fragments", -1), RowExclusiveLock, true);
+	RangeVarGetRelid(makeRangeVar("llmtrace", "folded", -1), AccessShareLock, true);
 }
 
 /* --------------------------------------------------------------- settings --- */
@@ -233,6 +246,20 @@ is_about_the_document(int sqlerrcode)
 }
 
 /*
+ * What is said of a document that cannot be read.  A reader's detail is its
+ * place, a colon, and what stands there, which may be out of a prompt: that is
+ * not for ingest_rejected.
+ */
+static char *
+describe_failure(const ErrorData *error)
+{
+	if (error->detail == NULL)
+		return error->message;
+	return psprintf("%s: %.*s", error->message,
+					(int) strcspn(error->detail, ":"), error->detail);
+}
+
+/*
  * As read_request, but what is no OTLP gives the error's text.  Reading only
  * computes in memory of its own, so there is nothing to roll back.
  */
@@ -255,7 +282,7 @@ try_read_request(bytea *document, bool is_json, const IngestSettings *settings, 
 		if (!is_about_the_document(error->sqlerrcode))
 			PG_RE_THROW();
 		FlushErrorState();
-		message = error->detail ? psprintf("%s: %s", error->message, error->detail) : error->message;
+		message = describe_failure(error);
 	}
 	PG_END_TRY();
 	return message;
@@ -637,6 +664,7 @@ ingest_body(PG_FUNCTION_ARGS)
 	int64		accepted = 0;
 
 	SPI_connect();
+	lock_tables();
 	settings = read_settings();
 	if (line_number > 0)
 		failure = try_read_request(document, is_json, &settings, &request);
@@ -685,6 +713,12 @@ otlp_insert(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("otlp_insert must be the INSTEAD OF INSERT trigger of a view, for each row")));
+	if (RelationGetDescr(trigger->tg_relation)->natts < 1 ||
+		TupleDescAttr(RelationGetDescr(trigger->tg_relation), 0)->atttypid != TEXTOID)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("the first column of view \"%s\" must be of type text",
+						RelationGetRelationName(trigger->tg_relation))));
 	if (line_number == NULL)
 		line_number = fcinfo->flinfo->fn_extra = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(int64));
 	++*line_number;

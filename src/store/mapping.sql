@@ -51,6 +51,8 @@ DECLARE
 	mapped bigint;
 BEGIN
 	PERFORM pg_advisory_xact_lock(llmtrace.lock_class(), shard) FROM generate_series(0, 63) shard;
+	-- what came in before the mapping was there has to be seen
+	LOCK TABLE llmtrace.fragments IN SHARE MODE;
 	UPDATE llmtrace.fragments f
 	SET fragment = n.fragment,
 		tenant_id = coalesce(f.tenant_id, (SELECT s.tenant_id FROM llmtrace.trace_summary(n.fragment) s))
