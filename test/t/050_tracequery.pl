@@ -37,8 +37,8 @@ sub random_value
 
 sub random_trace
 {
-	my ($number) = @_;
-	my $n = 1 + int(rand(14));
+	my ($number, $n) = @_;
+	$n //= 1 + int(rand(14));
 	my @spans;
 	my $start = 1_700_000_000 * $SECOND;
 	for my $i (0 .. $n - 1)
@@ -72,9 +72,7 @@ sub random_trace
 		push @{ $span{events} }, { name => pick('retry', 'exception2'), x => random_value() } for 1 .. int(rand(1.5));
 		push @spans, \%span;
 	}
-	my $trace = { number => $number, spans => \@spans };
-	prepare($trace);
-	return $trace;
+	return { number => $number, spans => \@spans };
 }
 
 # What the oracle asks again and again.
@@ -525,11 +523,14 @@ sub run_file { return $node->safe_psql('postgres', "\\i $_[0]"); }
 sub quote { my ($s) = @_; $s =~ s/'/''/g; return "'$s'"; }
 
 my @traces = map { random_trace($_) } 0 .. 199;
+prepare($_) for @traces;
+my @long = map { random_trace($_, 120 + int(rand(500))) } 500 .. 509;
 my @sample = @traces[0 .. 39];
 my @cases = map { random_pipeline(1) } 1 .. $queries;
 
 run_file(sql_file('load.sql',
-	"CREATE TABLE source (id int, t trajectory);\nCREATE TABLE queries (id int, q text);\n",
+	"CREATE TABLE source (id int, t trajectory);\nCREATE TABLE long (id int, t trajectory);\nCREATE TABLE queries (id int, q text);\n",
+	(map { "INSERT INTO long SELECT $_->{number}, t FROM trajectories_from_otlp(" . quote(otlp($_)) . ") t;\n" } @long),
 	(map { "INSERT INTO source SELECT $_->{number}, t FROM trajectories_from_otlp(" . quote(otlp($_)) . ") t;\n" } @traces),
 	"COPY queries FROM stdin;\n",
 	(map { my $q = $cases[$_][0]; $q =~ s/\\/\\\\/g; "$_\t$q\n" } 0 .. $#cases), "\\.\n"));
@@ -570,6 +571,11 @@ for my $case (grep { $_ % 5 == 0 } 0 .. $#cases)
 }
 is(scalar(@wrong), 0, 'queries find what the oracle finds') or diag(join("\n", @wrong[0 .. ($#wrong < 4 ? $#wrong : 4)]), "\nseed $seed");
 cmp_ok($found, '>', @sample, 'and find something');
+
+# Of long traces, the first spans may be enough to match: all must say the same.
+is($node->safe_psql('postgres', 'SELECT count(*), min(span_count(t)) > 100 FROM long'), '10|t', 'there are long traces');
+is($node->safe_psql('postgres', 'SELECT q FROM queries, LATERAL (SELECT count(*) AS wrong FROM long WHERE (t @@ q::tracequery) <> (match_count(t, q::tracequery) > 0)) l WHERE id % 10 = 0 AND wrong > 0 LIMIT 3'),
+	'', 'long traces match if spans are found');
 
 # The index against a sequential scan.
 $node->safe_psql('postgres', <<'SQL');
