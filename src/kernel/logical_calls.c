@@ -52,10 +52,10 @@ call_arguments(const Trajectory *t, uint32 ordinal)
 }
 
 static uint32
-call_hash(const Trajectory *t, uint32 ordinal, const Value *arguments)
+call_hash(const Trajectory *t, uint32 ordinal, uint32 name_hash, const Value *arguments)
 {
 	const SpanClass *class = trajectory_class(t, ordinal);
-	uint32		h = hash_text(class->name);
+	uint32		h = name_hash;
 
 	h = hash_combine(h, murmurhash32((uint32) t->parent[ordinal]));
 	h = hash_combine(h, class->kind);
@@ -199,8 +199,12 @@ logical_calls(const Trajectory *t)
 	CallGroup  *groups = palloc_extended(((size_t) mask + 1) * sizeof(CallGroup),
 										 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	int32	   *resends = gather_resends(t);
+	uint32	   *name_hashes = palloc_extended(Max(t->class_count, 1) * sizeof(uint32), MCXT_ALLOC_HUGE);
 	int32		count = 0;
 
+	for (uint32 i = 0; i < t->class_count; i++)
+		if (kind_is_call(t->classes[i].kind))
+			name_hashes[i] = hash_text(t->classes[i].name);
 	for (uint32 i = 0; i < t->n; i++)
 	{
 		LogicalCall *call = &calls[i];
@@ -216,7 +220,7 @@ logical_calls(const Trajectory *t)
 		read_attempt(t, i, resends ? resends[i] : 0, call);
 
 		arguments = call_arguments(t, i);
-		hash = call_hash(t, i, arguments);
+		hash = call_hash(t, i, name_hashes[t->span_class[i]], arguments);
 		h = hash & mask;
 		while (groups[h].is_used &&
 			   (groups[h].hash != hash ||
@@ -242,6 +246,7 @@ logical_calls(const Trajectory *t)
 		}
 		*group = (CallGroup) {true, hash, i, arguments};
 	}
+	pfree(name_hashes);
 	pfree(groups);
 	return calls;
 }

@@ -284,6 +284,15 @@ extern const char *const compare_names[];
 
 /* tracequery_text.c */
 extern void tracequery_write(StringInfo buf, const Tracequery *q);
+extern TracequeryDatum *tracequery_make_datum(const char *text, size_t len);
+extern void tracequery_require_version(int version);
+extern Tracequery *tracequery_from_datum(const TracequeryDatum *datum);
+
+static inline size_t
+tracequery_text_size(const TracequeryDatum *datum)
+{
+	return VARSIZE(datum) - offsetof(TracequeryDatum, text);
+}
 
 /* tracequery_eval.c */
 extern bool tracequery_is_hot(const Tracequery *q);

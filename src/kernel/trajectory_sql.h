@@ -12,7 +12,7 @@
 /* How much of an argument a function looks at. */
 typedef enum TrajectoryParts
 {
-	PARTS_HOT,					/* structure and times */
+	PARTS_HOT,					/* structure, times, and kinds of classes */
 	PARTS_TABLES,				/* names and whatever else spans share */
 	PARTS_ALL
 } TrajectoryParts;

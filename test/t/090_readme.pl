@@ -1,5 +1,5 @@
-# The SQL of README.md runs, block after block, on generated traces, and
-# docs/reference.md is what the server says.
+# The SQL of README.md and docs/tracequery.md runs, block after block, on
+# generated traces, and docs/reference.md is what the server says.
 
 use strict;
 use warnings FATAL => 'all';
@@ -22,9 +22,29 @@ my ($reference, $errors) = run_command([ "$top/bin/reference" ]);
 is($errors, '', 'bin/reference runs');
 ok($reference . "\n" eq slurp_file("$top/docs/reference.md"), 'docs/reference.md is current (else: make docs)');
 
+# Run the blocks of a page in a database of their own, after some statements,
+# and others once the page has made its table.
+sub run_blocks
+{
+	my ($page, $before, $filling) = @_;
+	my $name = lc($page =~ s/\W/_/gr);
+	my @blocks = slurp_file("$top/$page") =~ /^```sql\n(.*?)^```/msg;
+	cmp_ok(scalar(@blocks), '>', 0, "$page has SQL");
+	if (defined $filling)
+	{
+		# what makes the table comes first, whichever block it is in
+		@blocks = sort { ($b =~ /^CREATE TABLE/) <=> ($a =~ /^CREATE TABLE/) } @blocks;
+		splice(@blocks, 1, 0, $filling);
+	}
+	append_to_file("$name.sql", join("\n", $before, @blocks));
+	$node->safe_psql('postgres', "create database $name");
+	$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $name, '-f', "$name.sql" ],
+		"the SQL of $page runs");
+}
+
 SKIP:
 {
-	skip 'no generator: make bench/generate', 1 unless -x $generate;
+	skip 'no generator: make bench/generate', 4 unless -x $generate;
 
 	# The traces come in two files, some of them partly in each.
 	my $folder = PostgreSQL::Test::Utils::tempdir();
@@ -32,12 +52,21 @@ SKIP:
 	append_to_file("$folder/traces.jsonl", join('', splice(@lines, 0, @lines / 2)));
 	append_to_file("$folder/more.jsonl", join('', @lines));
 
-	my @blocks = slurp_file("$top/README.md") =~ /^```sql\n(.*?)^```/msg;
-	append_to_file("$folder/readme.sql", join("\n", @blocks));
-	$node->safe_psql('postgres', 'create database readme');
 	chdir $folder or die "$folder: $!";
-	$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', 'readme', '-f', 'readme.sql' ],
-		'the SQL of README.md runs');
+	run_blocks('README.md', '');
+
+	# The page's examples are of a table of one's own, and write names without
+	# their schema.
+	run_blocks('docs/tracequery.md', <<'SQL', <<'SQL');
+CREATE EXTENSION llmtrace;
+SET search_path = public, llmtrace;
+CREATE TABLE lines (line text);
+\copy lines from 'traces.jsonl' with (format csv, quote e'\x01', delimiter e'\x02')
+CREATE TABLE generated AS SELECT merge_agg(f) AS trajectory FROM lines, trajectories_from_otlp(line) f GROUP BY trace_id(f);
+SQL
+INSERT INTO traces_of_mine SELECT attr(trajectory, 'app.feature'), trajectory FROM generated;
+ANALYZE traces_of_mine;
+SQL
 	chdir $top;
 }
 
