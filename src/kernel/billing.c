@@ -79,14 +79,14 @@ billable_tokens(int64 input, int64 output, int64 reasoning, int64 cache_read, in
 	return tokens;
 }
 
-static void
-add_tokens(BillableTokens *sum, const SpanColumns *columns)
+/* What one span reports, in such parts. */
+BillableTokens
+span_billable_tokens(const SpanColumns *columns)
 {
 	SpanUsage	usage = columns_usage(columns);
 	int64		reasoning;
 	int64		cache_read;
 	int64		cache_write;
-	BillableTokens own;
 
 	if (!column_int(columns, COLUMN_REASONING_TOKENS, &reasoning))
 		reasoning = TOKENS_UNKNOWN;
@@ -94,8 +94,13 @@ add_tokens(BillableTokens *sum, const SpanColumns *columns)
 		cache_read = TOKENS_UNKNOWN;
 	if (!column_int(columns, COLUMN_CACHE_WRITE_TOKENS, &cache_write))
 		cache_write = TOKENS_UNKNOWN;
-	own = billable_tokens(usage.input_tokens, usage.output_tokens, reasoning,
-						  cache_read, cache_write);
+	return billable_tokens(usage.input_tokens, usage.output_tokens, reasoning,
+						   cache_read, cache_write);
+}
+
+static void
+add_tokens(BillableTokens *sum, BillableTokens own)
+{
 	sum->input = tokens_add(sum->input, own.input);
 	sum->output = tokens_add(sum->output, own.output);
 	sum->cache_read = tokens_add(sum->cache_read, own.cache_read);
@@ -155,7 +160,7 @@ model_bills(const Trajectory *t, uint32 *count)
 			bill->reported_pico = tokens_add(bill->reported_pico, spans[i].reported_pico);
 		}
 		else
-			add_tokens(&bill->tokens, &columns);
+			add_tokens(&bill->tokens, span_billable_tokens(&columns));
 	}
 	pfree(spans);
 	return bills;

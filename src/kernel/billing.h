@@ -50,6 +50,7 @@ typedef struct ModelBill
 extern SpanBill *span_bills(const Trajectory *t);
 extern BillableTokens billable_tokens(int64 input, int64 output, int64 reasoning,
 									  int64 cache_read, int64 cache_write);
+extern BillableTokens span_billable_tokens(const SpanColumns *columns);
 extern ModelBill *model_bills(const Trajectory *t, uint32 *count);
 
 #endif							/* LLMTRACE_BILLING_H */

@@ -97,3 +97,13 @@ CREATE FUNCTION attribute_keys(t trajectory) RETURNS TABLE (
 	AS 'MODULE_PATHNAME', 'trajectory_attribute_keys' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 500 ROWS 30;
 COMMENT ON FUNCTION attribute_keys(trajectory) IS
 'The attributes of spans and of their resources: the key, the canonical column that it is read as (NULL if none), and how many spans have it.';
+
+CREATE FUNCTION attribute_weights(t trajectory) RETURNS TABLE (
+	key text,
+	column_name text,
+	span_count bigint,
+	value_bytes bigint
+)
+	AS 'MODULE_PATHNAME', 'trajectory_attribute_weights' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 2000 ROWS 30;
+COMMENT ON FUNCTION attribute_weights(trajectory) IS
+'The attributes of spans: the key, the canonical column that it is read as (NULL if none), how many spans have it, and the size of its values in bytes before compression, of bodies kept elsewhere that of the reference.';

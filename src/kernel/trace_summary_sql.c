@@ -10,30 +10,12 @@
 #include "kernel/billing.h"
 #include "kernel/jsonb_values.h"
 #include "kernel/otlp.h"
-#include "kernel/row_writer.h"
+#include "kernel/spans.h"
 #include "kernel/trace_summary.h"
 #include "kernel/trajectory_sql.h"
 #include "kernel/trajectory_text.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-
-static void
-row_text_or_null(RowWriter *w, Bytes s)
-{
-	if (s.len > 0)
-		row_text(w, s);
-	else
-		row_null(w);
-}
-
-static void
-row_tokens(RowWriter *w, int64 tokens)
-{
-	if (tokens >= 0)
-		row_int8(w, tokens);
-	else
-		row_null(w);
-}
 
 static void
 row_usd(RowWriter *w, int64 pico)

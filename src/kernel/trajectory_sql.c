@@ -30,6 +30,7 @@ typedef struct TrajectoryCache
 	Oid			toast_relid;
 	Oid			toast_valueid;
 	int32		toast_rawsize;
+	void	   *companion;		/* what else the call site remembers */
 } TrajectoryCache;
 
 static TrajectoryCache *
@@ -134,6 +135,13 @@ trajectory_arg(FunctionCallInfo fcinfo, int arg, TrajectoryParts parts)
 		trajectory_decode_tables(t);
 	cache->t = t;
 	return t;
+}
+
+/* Where a function that uses the cache may keep something of its own. */
+void **
+trajectory_arg_companion(FunctionCallInfo fcinfo)
+{
+	return &get_cache(fcinfo)->companion;
 }
 
 /* The header alone, without fetching the rest. */

@@ -11,9 +11,8 @@
 #include "catalog/pg_type.h"
 #include "common/int.h"
 #include "executor/spi.h"
-#include "fmgr.h"
-#include "kernel/billing.h"
 #include "kernel/trajectory_sql.h"
+#include "store/price.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
@@ -50,6 +49,21 @@ typedef struct ModelPrices
 	Price	   *prices;
 	int			count;
 } ModelPrices;
+
+struct PriceList
+{
+	MemoryContext context;
+	ModelPrices *models;
+};
+
+PriceList *
+price_list_create(MemoryContext context)
+{
+	PriceList  *list = MemoryContextAllocZero(context, sizeof(PriceList));
+
+	list->context = context;
+	return list;
+}
 
 static Bytes
 text_arg_bytes(FunctionCallInfo fcinfo, int arg)
@@ -124,18 +138,17 @@ look_up(MemoryContext context, Bytes provider, Bytes model)
 
 /* The price of a model at a time, or NULL. */
 static const Price *
-find_price(FunctionCallInfo fcinfo, Bytes provider, Bytes model, TimestampTz at)
+find_price(PriceList *list, Bytes provider, Bytes model, TimestampTz at)
 {
-	ModelPrices **known = (ModelPrices **) &fcinfo->flinfo->fn_extra;
-	ModelPrices *m = *known;
+	ModelPrices *m = list->models;
 
 	while (m && !(bytes_equal(m->model, model) && bytes_equal(m->provider, provider)))
 		m = m->next;
 	if (m == NULL)
 	{
-		m = look_up(fcinfo->flinfo->fn_mcxt, provider, model);
-		m->next = *known;
-		*known = m;
+		m = look_up(list->context, provider, model);
+		m->next = list->models;
+		list->models = m;
 	}
 	for (int i = 0; i < m->count; i++)
 		if (m->prices[i].since <= at && at < m->prices[i].until)
@@ -160,6 +173,24 @@ price_or(const Price *price, int kind, int fallback)
 	return price->pico[kind] != PRICE_UNKNOWN ? price->pico[kind] : price->pico[fallback];
 }
 
+/* What tokens cost, in 1e-12 dollars; COST_UNKNOWN without a price. */
+int64
+price_list_cost(PriceList *list, Bytes provider, Bytes model, TimestampTz at,
+				const BillableTokens *tokens)
+{
+	const Price *price = model.len > 0 ? find_price(list, provider, model, at) : NULL;
+	int64		pico = 0;
+
+	if (price == NULL ||
+		!add_cost(&pico, tokens->input, price->pico[PRICE_INPUT]) ||
+		!add_cost(&pico, tokens->output, price->pico[PRICE_OUTPUT]) ||
+		!add_cost(&pico, tokens->cache_read, price_or(price, PRICE_CACHE_READ, PRICE_INPUT)) ||
+		!add_cost(&pico, tokens->cache_write, price_or(price, PRICE_CACHE_WRITE, PRICE_INPUT)) ||
+		!add_cost(&pico, tokens->reasoning, price_or(price, PRICE_REASONING, PRICE_OUTPUT)))
+		return COST_UNKNOWN;
+	return pico;
+}
+
 static int64
 tokens_arg(FunctionCallInfo fcinfo, int arg)
 {
@@ -174,23 +205,18 @@ PG_FUNCTION_INFO_V1(priced_cost);
 Datum
 priced_cost(PG_FUNCTION_ARGS)
 {
-	const Price *price;
 	BillableTokens tokens;
-	int64		pico = 0;
+	int64		pico;
 
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2) || (PG_ARGISNULL(3) && PG_ARGISNULL(4)))
 		PG_RETURN_NULL();
-	price = find_price(fcinfo, text_arg_bytes(fcinfo, 0), text_arg_bytes(fcinfo, 1),
-					   PG_GETARG_TIMESTAMPTZ(2));
-	if (price == NULL)
-		PG_RETURN_NULL();
+	if (fcinfo->flinfo->fn_extra == NULL)
+		fcinfo->flinfo->fn_extra = price_list_create(fcinfo->flinfo->fn_mcxt);
 	tokens = billable_tokens(tokens_arg(fcinfo, 3), tokens_arg(fcinfo, 4), tokens_arg(fcinfo, 5),
 							 tokens_arg(fcinfo, 6), tokens_arg(fcinfo, 7));
-	if (!add_cost(&pico, tokens.input, price->pico[PRICE_INPUT]) ||
-		!add_cost(&pico, tokens.output, price->pico[PRICE_OUTPUT]) ||
-		!add_cost(&pico, tokens.cache_read, price_or(price, PRICE_CACHE_READ, PRICE_INPUT)) ||
-		!add_cost(&pico, tokens.cache_write, price_or(price, PRICE_CACHE_WRITE, PRICE_INPUT)) ||
-		!add_cost(&pico, tokens.reasoning, price_or(price, PRICE_REASONING, PRICE_OUTPUT)))
+	pico = price_list_cost(fcinfo->flinfo->fn_extra, text_arg_bytes(fcinfo, 0),
+						   text_arg_bytes(fcinfo, 1), PG_GETARG_TIMESTAMPTZ(2), &tokens);
+	if (pico == COST_UNKNOWN)
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(pico_usd_numeric(pico));
 }
