@@ -91,17 +91,18 @@ begin(FunctionCallInfo fcinfo, int k_arg, uint8 flags)
 	return state;
 }
 
-static void
+/* k and seed are the same in all rows. */
+static pg_attribute_always_inline void
 check_same(FunctionCallInfo fcinfo, int k_arg, const Sample *s)
 {
-	if (PG_ARGISNULL(k_arg) || PG_GETARG_INT32(k_arg) != s->k)
+	if (unlikely(PG_ARGISNULL(k_arg) || PG_GETARG_INT32(k_arg) != s->k))
 		aggregate_check_limit("sample size", aggregate_limit(fcinfo, k_arg, "sample size", 1, sample_check_k), s->k);
 	if (PG_NARGS() > k_arg + 1)
 	{
 		bool		seeded = !PG_ARGISNULL(k_arg + 1) || s->key_type != SAMPLE_KEY_UUID;
 		int64		seed = PG_ARGISNULL(k_arg + 1) ? 0 : PG_GETARG_INT64(k_arg + 1);
 
-		if (seeded != ((s->flags & SAMPLE_SEEDED) != 0) || seed != s->seed)
+		if (unlikely(seeded != ((s->flags & SAMPLE_SEEDED) != 0) || seed != s->seed))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("seed must be the same for all rows")));
@@ -146,7 +147,7 @@ read_extras(FunctionCallInfo fcinfo, int payload_arg, const SampleAggState *stat
 }
 
 /* A NULL key is not sampled; a NULL weight or probability is one. */
-static inline Datum
+static pg_attribute_always_inline Datum
 transition(FunctionCallInfo fcinfo, bool weighted)
 {
 	int			k_arg = weighted ? 3 : 2;

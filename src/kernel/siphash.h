@@ -17,7 +17,7 @@ siphash_rotate(uint64 x, int by)
 	return x << by | x >> (64 - by);
 }
 
-static inline void
+static pg_attribute_always_inline void
 siphash_round(uint64 v[4])
 {
 	v[0] += v[1];
@@ -32,7 +32,7 @@ siphash_round(uint64 v[4])
 	v[2] = siphash_rotate(v[2], 32);
 }
 
-static inline void
+static pg_attribute_always_inline void
 siphash_word(uint64 v[4], uint64 word)
 {
 	v[3] ^= word;
