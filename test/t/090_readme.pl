@@ -1,4 +1,4 @@
-# The SQL of README.md and docs/tracequery.md runs, block after block, on
+# The SQL of README.md and of pages in docs runs, block after block, on
 # generated traces, and docs/reference.md is what the server says.
 
 use strict;
@@ -22,11 +22,11 @@ my ($reference, $errors) = run_command([ "$top/bin/reference" ]);
 is($errors, '', 'bin/reference runs');
 ok($reference . "\n" eq slurp_file("$top/docs/reference.md"), 'docs/reference.md is current (else: make docs)');
 
-# Run the blocks of a page in a database of their own, after some statements,
-# and others once the page has made its table.
+# Run the blocks of a page in a database, after some statements, and others once
+# the page has made its table.
 sub run_blocks
 {
-	my ($page, $before, $filling) = @_;
+	my ($page, $database, $before, $filling) = @_;
 	my $name = lc($page =~ s/\W/_/gr);
 	my @blocks = slurp_file("$top/$page") =~ /^```sql\n(.*?)^```/msg;
 	cmp_ok(scalar(@blocks), '>', 0, "$page has SQL");
@@ -37,14 +37,13 @@ sub run_blocks
 		splice(@blocks, 1, 0, $filling);
 	}
 	append_to_file("$name.sql", join("\n", $before, @blocks));
-	$node->safe_psql('postgres', "create database $name");
-	$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $name, '-f', "$name.sql" ],
+	$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $database, '-f', "$name.sql" ],
 		"the SQL of $page runs");
 }
 
 SKIP:
 {
-	skip 'no generator: make bench/generate', 4 unless -x $generate;
+	skip 'no generator: make bench/generate', 6 unless -x $generate;
 
 	# The traces come in two files, some of them partly in each.
 	my $folder = PostgreSQL::Test::Utils::tempdir();
@@ -53,11 +52,14 @@ SKIP:
 	append_to_file("$folder/more.jsonl", join('', @lines));
 
 	chdir $folder or die "$folder: $!";
-	run_blocks('README.md', '');
+	# These pages go on with the table that the first one makes.
+	$node->safe_psql('postgres', 'create database readme');
+	run_blocks($_, 'readme', '') for ('README.md', 'docs/sample.md');
 
 	# The page's examples are of a table of one's own, and write names without
 	# their schema.
-	run_blocks('docs/tracequery.md', <<'SQL', <<'SQL');
+	$node->safe_psql('postgres', 'create database tracequery');
+	run_blocks('docs/tracequery.md', 'tracequery', <<'SQL', <<'SQL');
 CREATE EXTENSION llmtrace;
 SET search_path = public, llmtrace;
 CREATE TABLE lines (line text);
