@@ -11,7 +11,7 @@ bytes_corrupt(const char *what)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("invalid binary value of type trajectory"),
+			 errmsg("invalid binary value"),
 			 errdetail("The bytes of the %s are malformed or cut short.", what)));
 }
 
