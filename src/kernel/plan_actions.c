@@ -99,7 +99,7 @@ add_action(ActionList *list, uint32 *max, Action action)
  */
 ActionList
 actions_collect(const Trajectory *t, uint32 from, uint32 to, uint32 kinds,
-				ActionIsNamed is_named, const void *context)
+				ActionLookUp look_up, const void *context)
 {
 	ActionList	list = {0};
 	uint32		max = 0;
@@ -139,7 +139,8 @@ actions_collect(const Trajectory *t, uint32 from, uint32 to, uint32 kinds,
 			next = i + t->subtree[i];
 		if (is_action)
 		{
-			bool		is_planned = is_named != NULL && is_named(context, kind, name);
+			uint32		named = 0;
+			bool		is_planned = look_up != NULL && look_up(context, kind, name, &named);
 
 			if (is_planned)
 				next = i + t->subtree[i];
@@ -147,7 +148,7 @@ actions_collect(const Trajectory *t, uint32 from, uint32 to, uint32 kinds,
 				!is_among(name, default_tools, lengthof(default_tools)))
 			{
 				add_action(&list, &max, (Action) {
-					i, kind, class->is_error, name, t->start_ns[i]
+					i, kind, class->is_error, name, t->start_ns[i], named
 				});
 				if (list.count > 1 && list.actions[list.count - 2].start_ns > t->start_ns[i])
 					is_sorted = false;

@@ -15,6 +15,7 @@ typedef struct Action
 	bool		is_failed;
 	Bytes		name;			/* of the tool, agent or model */
 	int64		start_ns;
+	uint32		named;			/* what the look-up said of the name */
 } Action;
 
 typedef struct ActionList
@@ -23,8 +24,11 @@ typedef struct ActionList
 	uint32		count;
 } ActionList;
 
-/* Does a plan name such an action, so that what is below it is its own affair? */
-typedef bool (*ActionIsNamed) (const void *context, uint8 kind, Bytes name);
+/*
+ * Looks up what a plan says of a name, in terms of its own.  Does it plan such
+ * an action, so that what is below it is its own affair?
+ */
+typedef bool (*ActionLookUp) (const void *context, uint8 kind, Bytes name, uint32 *named);
 
 /* Where an agent notes its plan down. */
 typedef struct PlanRules
@@ -39,7 +43,7 @@ typedef struct PlanRules
 #define KIND_BIT(kind) (UINT32_C(1) << (kind))
 
 extern ActionList actions_collect(const Trajectory *t, uint32 from, uint32 to, uint32 kinds,
-								  ActionIsNamed is_named, const void *context);
+								  ActionLookUp look_up, const void *context);
 extern bool action_arguments(const Trajectory *t, uint32 ordinal, Arena *arena, Value *args);
 extern PlanRules plan_rules_parse(Bytes json, Arena *arena);
 extern ActionPlan *plan_of_trace(const Trajectory *t, const PlanRules *rules, Arena *arena);

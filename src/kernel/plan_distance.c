@@ -237,11 +237,9 @@ entries_named(const CompiledPlan *c, Bytes name)
 }
 
 static bool
-plan_names(const void *context, uint8 kind, Bytes name)
+is_planned(const CompiledPlan *c, uint8 kind, uint32 named)
 {
-	const CompiledPlan *c = context;
-
-	for (uint32 e = entries_named(c, name); e != 0; e = c->entries[e - 1].next)
+	for (uint32 e = named; e != 0; e = c->entries[e - 1].next)
 		if (kind_fits(c->entries[e - 1].matcher->kind, kind))
 			return true;
 	for (uint32 e = c->any_name; e != 0; e = c->entries[e - 1].next)
@@ -250,10 +248,18 @@ plan_names(const void *context, uint8 kind, Bytes name)
 	return false;
 }
 
+/* What an action is called is looked up once: named is the first entry. */
+static bool
+look_up(const void *context, uint8 kind, Bytes name, uint32 *named)
+{
+	*named = entries_named(context, name);
+	return is_planned(context, kind, *named);
+}
+
 ActionList
 compiled_actions(const CompiledPlan *c, const Trajectory *t, uint32 from, uint32 to)
 {
-	ActionList	list = actions_collect(t, from, to, c->kinds, plan_names, c);
+	ActionList	list = actions_collect(t, from, to, c->kinds, look_up, c);
 
 	if (list.count > ALIGN_MAX_ACTIONS)
 		ereport(ERROR,
@@ -471,7 +477,7 @@ static void
 find_action_candidates(const CompiledPlan *c, ActionArgs *args, uint32 action, CandidateList *list)
 {
 	uint8		kind = args->action->kind;
-	uint32		named = entries_named(c, args->action->name);
+	uint32		named = args->action->named;
 	uint32		any = c->any_name;
 
 	while (named != 0 || any != 0)
@@ -526,7 +532,7 @@ static int32
 insert_cost(const CompiledPlan *c, const Action *action)
 {
 	const PlanOptions *o = c->options;
-	uint32		named = entries_named(c, action->name);
+	uint32		named = action->named;
 	uint8		effect = EFFECT_UNKNOWN;
 	int32		weight = 0;
 	int32		cost;
@@ -544,7 +550,7 @@ insert_cost(const CompiledPlan *c, const Action *action)
 static uint8
 action_effect(const CompiledPlan *c, const Action *action)
 {
-	uint32		named = entries_named(c, action->name);
+	uint32		named = action->named;
 	uint8		effect = named != 0 ? c->effect[c->entries[named - 1].step] : EFFECT_UNKNOWN;
 	int32		weight;
 
@@ -593,7 +599,7 @@ find_insert_costs(Evaluation *e)
 		e->insert[i] = insert_cost(e->c, &e->list.actions[i]);
 		/* a failed try of what is planned */
 		e->is_repeat[i] = e->list.actions[i].is_failed &&
-			plan_names(e->c, e->list.actions[i].kind, e->list.actions[i].name);
+			is_planned(e->c, e->list.actions[i].kind, e->list.actions[i].named);
 	}
 	for (uint32 i = 0; i < e->candidates.count; i++)
 		if (e->candidates.candidates[i].cost == 0)
