@@ -441,6 +441,7 @@ typedef struct Group
 	uint32	   *pairs;			/* numbers, ascending: by action */
 	uint32		pair_count;
 	uint32	   *rank;			/* by node of the problem: place in nodes */
+	bool	   *tried;			/* by pair of the problem: room for a choice */
 } Group;
 
 static uint32
@@ -928,28 +929,26 @@ align_group(const Group *g, const uint32 *wish, int64 bound, bool *is_chosen)
 	uint32	   *rank = alloc(g->p->node_count, sizeof(uint32));
 	int64		gain = 0;
 	bool		is_total = extend_order(g, wish, rank);
-	bool	   *tried;
 
 	gain = best_chain(g, rank, is_chosen);
 	pfree(rank);
 	if (is_total || gain >= bound)
 		return gain;
 
-	tried = alloc_zero(g->p->pair_count, sizeof(bool));
 	for (int pass = 0; pass < 2; pass++)
 	{
 		if (pass == 0 ? g->pair_count <= FEW_PAIRS : g->pair_count > FEW_PAIRS && g->pair_count <= MAX_CUT_PAIRS)
 		{
-			int64		weight = best_antichain(g, tried);
+			int64		weight = best_antichain(g, g->tried);
 			int64		cut_gain = weight;
-			bool		is_exact = drop_doubles(g, tried, &cut_gain);
+			bool		is_exact = drop_doubles(g, g->tried, &cut_gain);
 
 			bound = Min(bound, weight);
 			if (cut_gain > gain)
 			{
 				gain = cut_gain;
 				for (uint32 i = 0; i < g->pair_count; i++)
-					is_chosen[g->pairs[i]] = tried[g->pairs[i]];
+					is_chosen[g->pairs[i]] = g->tried[g->pairs[i]];
 			}
 			if (is_exact || gain >= bound)
 				return gain;
@@ -959,6 +958,50 @@ align_group(const Group *g, const uint32 *wish, int64 bound, bool *is_chosen)
 			return gain;
 	}
 	return bound;
+}
+
+/* The nodes and pairs of each group whose order was broken, by its root. */
+static Group *
+make_groups(const AlignProblem *p, uint32 *set, const bool *is_wrong)
+{
+	Group	   *groups = alloc_zero(p->node_count, sizeof(Group));
+	uint32	   *nodes = alloc(p->node_count, sizeof(uint32));
+	uint32	   *pairs = alloc(p->pair_count, sizeof(uint32));
+	uint32	   *rank = alloc(p->node_count, sizeof(uint32));
+	bool	   *tried = alloc_zero(p->pair_count, sizeof(bool));
+
+	for (uint32 n = 0; n < p->node_count; n++)
+		groups[find_set(set, n)].node_count++;
+	for (uint32 i = 0; i < p->pair_count; i++)
+		groups[find_set(set, p->pairs[i].node)].pair_count++;
+	for (uint32 root = 0; root < p->node_count; root++)
+	{
+		Group	   *g = &groups[root];
+		uint32		node_count = g->node_count;
+		uint32		pair_count = g->pair_count;
+
+		*g = (Group) {.p = p,.nodes = nodes,.pairs = pairs,.rank = rank,.tried = tried};
+		if (!is_wrong[root])
+			continue;
+		nodes += node_count;
+		pairs += pair_count;
+	}
+	for (uint32 n = 0; n < p->node_count; n++)
+	{
+		Group	   *g = &groups[find_set(set, n)];
+
+		rank[n] = g->node_count;
+		if (is_wrong[find_set(set, n)])
+			g->nodes[g->node_count++] = n;
+	}
+	for (uint32 i = 0; i < p->pair_count; i++)
+	{
+		uint32		root = find_set(set, p->pairs[i].node);
+
+		if (is_wrong[root])
+			groups[root].pairs[groups[root].pair_count++] = i;
+	}
+	return groups;
 }
 
 /*
@@ -972,7 +1015,7 @@ align_ordered(const AlignProblem *p, const AlignResult *free)
 	Reach		wish = find_reach(p, free->is_chosen);
 	uint32	   *set = group_nodes(p);
 	bool	   *is_wrong = alloc_zero(p->node_count, sizeof(bool));
-	uint32	   *rank = alloc(p->node_count, sizeof(uint32));
+	Group	   *groups;
 	uint32		with;
 	int64		bound = 0;
 
@@ -985,31 +1028,17 @@ align_ordered(const AlignProblem *p, const AlignResult *free)
 			r.is_chosen[i] = true;
 			bound += p->pairs[i].gain / ALIGN_SCALE;
 		}
+	groups = make_groups(p, set, is_wrong);
 	for (uint32 root = 0; root < p->node_count; root++)
 	{
-		Group		g = {.p = p,.rank = rank};
 		int64		free_gain = 0;
 
 		if (!is_wrong[root])
 			continue;
-		g.nodes = alloc(p->node_count, sizeof(uint32));
-		g.pairs = alloc(p->pair_count, sizeof(uint32));
-		for (uint32 n = 0; n < p->node_count; n++)
-			if (find_set(set, n) == root)
-			{
-				rank[n] = g.node_count;
-				g.nodes[g.node_count++] = n;
-			}
-		for (uint32 i = 0; i < p->pair_count; i++)
-			if (find_set(set, p->pairs[i].node) == root)
-			{
-				g.pairs[g.pair_count++] = i;
-				if (free->is_chosen[i])
-					free_gain += p->pairs[i].gain;
-			}
-		bound += align_group(&g, wish.first, free_gain, r.is_chosen) / ALIGN_SCALE;
-		pfree(g.nodes);
-		pfree(g.pairs);
+		for (uint32 i = 0; i < groups[root].pair_count; i++)
+			if (free->is_chosen[groups[root].pairs[i]])
+				free_gain += p->pairs[groups[root].pairs[i]].gain;
+		bound += align_group(&groups[root], wish.first, free_gain, r.is_chosen) / ALIGN_SCALE;
 	}
 	r.gain = total_gain(p, r.is_chosen);
 	r.bound = Max(bound, r.gain);

@@ -429,10 +429,15 @@ static PlanOutcome evaluate(const CompiledPlan *c, const Trajectory *t, uint32 f
 static int32
 subplan_cost(const CompiledPlan *sub, const Trajectory *t, uint32 ordinal)
 {
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "llmtrace sub-plan",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
 	PlanOutcome o = evaluate(sub, t, ordinal + 1, ordinal + t->subtree[ordinal],
 							 (Bytes) {"", 0}, NULL);
 	double		cost = plan_deviation(sub->options, o.free_cost, o.ordered_cost);
 
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
 	return cost <= 0 ? 0 : (int32) Max(1, Min(rint(cost), PLAN_MAX_WEIGHT));
 }
 
@@ -908,17 +913,19 @@ put_pair_row(const Evaluation *e, const Chosen *free, const Chosen *ordered, uin
 	}
 }
 
-/*
- * The action that was done where a step was skipped: the first that nothing
- * else explains, after what comes before the step and before what comes after.
- */
-static uint32
-find_substitute(const Evaluation *e, const Chosen *ordered, uint32 step, const bool *is_taken)
+/* Where a step that was skipped would have been. */
+typedef struct Gap
+{
+	uint32		from;			/* actions */
+	uint32		to;
+} Gap;
+
+/* After what comes before the step and before what comes after. */
+static Gap
+find_gap(const Evaluation *e, const Chosen *ordered, uint32 step)
 {
 	const AlignProblem *p = &e->problem;
-	uint32		from = 0;
-	uint32		to = e->list.count;
-	uint8		effect = e->c->effect[step];
+	Gap			gap = {0, e->list.count};
 
 	for (uint32 n = 0; n < p->node_count; n++)
 	{
@@ -927,12 +934,22 @@ find_substitute(const Evaluation *e, const Chosen *ordered, uint32 step, const b
 		if (pair == NO_PAIR)
 			continue;
 		if (plan_is_before(e->c->order, e->node_step[n], step))
-			from = Max(from, p->pairs[pair].action + 1);
+			gap.from = Max(gap.from, p->pairs[pair].action + 1);
 		else if (plan_is_before(e->c->order, step, e->node_step[n]))
-			to = Min(to, p->pairs[pair].action);
+			gap.to = Min(gap.to, p->pairs[pair].action);
 	}
-	for (uint32 a = from; a < to; a++)
+	return gap;
+}
+
+/* The first action in a gap that nothing else explains, and could be instead. */
+static uint32
+find_substitute(const Evaluation *e, Gap *gap, uint32 step, const bool *is_taken)
+{
+	uint8		effect = e->c->effect[step];
+
+	while (gap->from < gap->to)
 	{
+		uint32		a = gap->from++;
 		uint8		does;
 
 		if (is_taken[a])
@@ -959,6 +976,7 @@ put_rows(const Evaluation *e, Bytes parent, uint32 revision, PlanRows *rows)
 	for (uint32 i = 0; i < p->pair_count; i++)
 		if (e->free.is_chosen[i])
 		{
+			CHECK_FOR_INTERRUPTS();
 			is_taken[p->pairs[i].action] = true;
 			put_pair_row(e, &free, &ordered, i, empty, rows);
 		}
@@ -969,6 +987,8 @@ put_rows(const Evaluation *e, Bytes parent, uint32 revision, PlanRows *rows)
 	{
 		uint32		count = e->first_node[s + 1] - e->first_node[s];
 		uint32		missing = is_out(e, s) ? 0 : plan->steps[s].min;
+		Gap			gap = {0, 0};
+		bool		is_gap_known = false;
 
 		CHECK_FOR_INTERRUPTS();
 		if (count > 0 && plan->steps[s].max == PLAN_ANY_NUMBER)
@@ -992,7 +1012,12 @@ put_rows(const Evaluation *e, Bytes parent, uint32 revision, PlanRows *rows)
 			row.label = e->is_superseded ? LABEL_SUPERSEDED :
 				e->c->order->is_blocked[s] ? LABEL_BLOCKED : LABEL_SKIPPED;
 			if (row.label == LABEL_SKIPPED && e->c->options->substitute)
-				a = find_substitute(e, &ordered, s, is_taken);
+			{
+				if (!is_gap_known)
+					gap = find_gap(e, &ordered, s);
+				is_gap_known = true;
+				a = find_substitute(e, &gap, s, is_taken);
+			}
 			if (a != NO_PAIR)
 			{
 				is_taken[a] = true;

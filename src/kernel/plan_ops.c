@@ -60,7 +60,8 @@ plan_adherence(PG_FUNCTION_ARGS)
 	Trajectory *t = open_trajectory(fcinfo, 1);
 	PlanRows	rows = {0};
 	PlanOutcome o = plan_evaluate(call->compiled, t, &rows);
-	PlanOutcome first = plan_evaluate_first(call->compiled, t);
+	bool		is_revised = compiled_plan(call->compiled)->revision_count > 0;
+	PlanOutcome first = is_revised ? plan_evaluate_first(call->compiled, t) : o;
 	double		deviation = plan_deviation(options, o.free_cost, o.ordered_cost);
 	double		low = plan_deviation(options, o.free_cost, o.ordered_low);
 	double		weight = o.plan_weight + o.trace_weight;

@@ -26,7 +26,7 @@ static uint32 max_cut_pairs;
 #define MAX_PAIRS (MAX_NODES * MAX_ACTIONS)
 
 /* So many choices are tried at most. */
-#define MAX_TRIED 300000
+#define MAX_TRIED 20000
 
 static uint64 random_state;
 

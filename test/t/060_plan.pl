@@ -328,6 +328,7 @@ if (-e "$top/docs/plan.md")
 	append_to_file("$PostgreSQL::Test::Utils::tmp_check/plan.sql", join("\n", @blocks));
 	my ($printed, $errors) = run_command([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('docs'), '-f', "$PostgreSQL::Test::Utils::tmp_check/plan.sql" ]);
 	is($errors, '', 'the SQL of docs/plan.md runs');
+	$printed =~ s/ +$//mg;
 	for my $answer (@answers)
 	{
 		chomp $answer;
