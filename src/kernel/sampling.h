@@ -11,7 +11,6 @@
 
 #include "kernel/trajectory.h"
 
-extern bool trace_state_weight(Bytes trace_state, double *weight);
 extern double trace_sample_weight(const Trajectory *t, uint32 root);
 
 #endif							/* LLMTRACE_SAMPLING_H */

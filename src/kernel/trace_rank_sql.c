@@ -8,6 +8,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/htup_details.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
@@ -15,6 +17,7 @@
 
 #include "kernel/rank_check.h"
 #include "kernel/sample_sql.h"
+#include "kernel/sampling.h"
 #include "kernel/trajectory_sql.h"
 
 PG_FUNCTION_INFO_V1(sql_trace_rank);
@@ -65,16 +68,10 @@ sql_trace_state_probability(PG_FUNCTION_ARGS)
 Datum
 sql_sample_weight(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_TABLES);
-	uint32		root = trajectory_primary_root(t);
-	SpanColumns columns;
-	double		number;
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
+	double		weight = trace_sample_weight(t, trajectory_primary_root(t));
 
-	if (trace_state_probability(trajectory_class(t, root)->trace_state, &number))
-		PG_RETURN_FLOAT8(1 / number);
-	t = trajectory_arg(fcinfo, 0, PARTS_ALL);
-	columns = trajectory_columns(t, root);
-	PG_RETURN_FLOAT8(column_double(&columns, COLUMN_SAMPLE_RATE, &number) && number > 0 ? number : 1);
+	PG_RETURN_FLOAT8(isnan(weight) ? 1 : weight);
 }
 
 /* (state, trace id [, probability]) */
