@@ -97,10 +97,13 @@ bench/generate: $(TOP)/bench/generate.c src/kernel/otlp.pb-c.c
 	mkdir -p bench
 	$(CC) -O2 -g -Wall -Wextra -Wno-missing-braces -Isrc -o $@ $^ -lprotobuf-c -lm
 
-.PHONY: fuzz bench docs
+.PHONY: fuzz bench docs print-pieces
 fuzz:
 	$(MAKE) -C $(TOP)/test/fuzz PG_CONFIG=$(PG_CONFIG)
 bench: bench/generate
 	LLMTRACE_GENERATE=$(CURDIR)/bench/generate $(TOP)/bench/run
+# For bin/reference.
+print-pieces:
+	@printf '%s\n' $(INSTALL_SCRIPT) $(STORE_SCRIPT)
 docs:
 	reference=$$($(TOP)/bin/reference) && printf '%s\n' "$$reference" >$(TOP)/docs/reference.md
