@@ -26,6 +26,8 @@ SQL_PIECES = trajectory canonical otlp tracequery trajectory_gin similarity dist
 STORE_PIECES = store/schema store/partitions store/prices store/ingest store/fold store/mapping \
 	catalogue/traces catalogue/spans catalogue/conversations catalogue/cohorts catalogue/cost catalogue/messages store/doctor catalogue/comments store/access
 
+SCRIPTS = bin/llmtrace-load
+
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 
 REGRESS = $(patsubst $(TOP)/sql/%.sql,%,$(sort $(wildcard $(TOP)/sql/*.sql)))
@@ -66,12 +68,14 @@ include $(PGXS)
 
 -include $(OBJS:.o=.d)
 
-# Objects live in the build folder under the names of their sources.
-$(OBJS): | src/kernel src/store
-src/kernel src/store:
+# Objects live in the build folder under the names of their sources. Its
+# folders have whole names: VPATH would find those of the sources.
+OBJECT_FOLDERS = $(CURDIR)/src/kernel $(CURDIR)/src/store
+$(OBJS): | $(OBJECT_FOLDERS)
+$(OBJECT_FOLDERS):
 	mkdir -p $@
 
-src/kernel/otlp.pb-c.c: $(TOP)/src/kernel/otlp.proto | src/kernel
+src/kernel/otlp.pb-c.c: $(TOP)/src/kernel/otlp.proto | $(OBJECT_FOLDERS)
 	protoc-c --proto_path=$(<D) --c_out=$(@D) $<
 src/kernel/otlp.pb-c.h: src/kernel/otlp.pb-c.c ;
 
@@ -80,13 +84,13 @@ src/kernel/otlp.pb-c.o: override CFLAGS += -w
 
 src/kernel/otlp_protobuf.o: src/kernel/otlp.pb-c.h
 
-INSTALL_SCRIPT = $(SQL_PIECES:%=$(TOP)/src/kernel/%.sql) $(TOP)/src/store/store.sql $(TOP)/src/store/create.sql
+EXTENSION_PARTS = $(SQL_PIECES:%=$(TOP)/src/kernel/%.sql) $(TOP)/src/store/store.sql $(TOP)/src/store/create.sql
 STORE_SCRIPT = $(STORE_PIECES:%=$(TOP)/src/%.sql)
 
 # The store is the user's, not the extension's: its script is a string in ours.
-$(EXTENSION)--$(EXTVERSION).sql: $(INSTALL_SCRIPT) $(STORE_SCRIPT)
+$(EXTENSION)--$(EXTVERSION).sql: $(EXTENSION_PARTS) $(STORE_SCRIPT)
 	{ printf '%s\n' '\echo Use "CREATE EXTENSION llmtrace" to load this file. \quit'; \
-	  cat $(INSTALL_SCRIPT); \
+	  cat $(EXTENSION_PARTS); \
 	  printf '%s\n' '' 'CREATE FUNCTION store_script() RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$body$$ SELECT $$script$$'; \
 	  cat $(STORE_SCRIPT); \
 	  printf '%s\n' '$$script$$::text $$body$$;' \

@@ -36,6 +36,9 @@
 /* So many reasons are told to the sender; all are in ingest_rejected. */
 #define MAX_REASONS 5
 
+/* Spans that this session took in, as session_accepted_spans() tells. */
+static int64 session_accepted = 0;
+
 /* Days from PostgreSQL's epoch to ours. */
 #define DAYS_TO_POSTGRES_EPOCH (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)
 
@@ -242,7 +245,8 @@ is_about_the_document(int sqlerrcode)
 {
 	int			category = ERRCODE_TO_CATEGORY(sqlerrcode);
 
-	return category == ERRCODE_DATA_EXCEPTION || category == ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+	return category == ERRCODE_DATA_EXCEPTION || category == ERRCODE_PROGRAM_LIMIT_EXCEEDED ||
+		sqlerrcode == ERRCODE_FEATURE_NOT_SUPPORTED;	/* logs, metrics */
 }
 
 /*
@@ -679,6 +683,7 @@ ingest_body(PG_FUNCTION_ARGS)
 	else
 	{
 		accepted = request.accepted;
+		session_accepted += accepted;
 		rejected = request.set->rejection_count;
 		if (accepted > 0)
 			make_partitions(request.set);
@@ -692,6 +697,13 @@ ingest_body(PG_FUNCTION_ARGS)
 	}
 	SPI_finish();
 	return partial_success(fcinfo, accepted, rejected, message);
+}
+
+PG_FUNCTION_INFO_V1(session_accepted_spans);
+Datum
+session_accepted_spans(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(session_accepted);
 }
 
 /*

@@ -11,6 +11,11 @@ CREATE FUNCTION otlp_insert() RETURNS trigger
 	AS 'MODULE_PATHNAME' LANGUAGE C;
 COMMENT ON FUNCTION otlp_insert() IS 'internal: trigger of the view otlp';
 
+CREATE FUNCTION session_accepted_spans() RETURNS bigint
+	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION session_accepted_spans() IS
+'internal: spans that this session has taken in so far, those of transactions that failed included; a COPY does not tell';
+
 CREATE FUNCTION priced_cost(provider text, model text, at timestamptz, input_tokens bigint, output_tokens bigint,
 	reasoning_tokens bigint, cache_read_tokens bigint, cache_write_tokens bigint) RETURNS numeric
 	AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE COST 50;
