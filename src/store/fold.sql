@@ -156,7 +156,7 @@ COMMENT ON FUNCTION llmtrace.fold_traces(integer, uuid[]) IS 'merges the fragmen
 
 CREATE FUNCTION llmtrace.fold_batch(quiet_for interval, max_wait interval, max_bytes bigint DEFAULT 64 * 1024 * 1024,
 	OUT trace_count bigint, OUT fragment_count bigint)
-	LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
 	free_shard integer;
