@@ -39,6 +39,7 @@
 #define PLAN_MAX_NESTING 64		/* of parentheses */
 #define PLAN_MAX_WEIGHT 1000000 /* thousandths */
 #define PLAN_MAX_NAME 1024		/* bytes */
+#define PLAN_MAX_WORD 64		/* bytes, of names in what agents note down */
 
 #define PLAN_ANY_NUMBER 0		/* as a greatest number of times */
 #define PLAN_TOOL_OR_AGENT 255	/* as a matcher's kind */
@@ -138,6 +139,8 @@ extern ActionPlan *plan_receive(const void *bytes, size_t size, Arena *arena);
 extern ActionPlan *plan_from_text(const char *text, size_t len, Arena *arena);
 extern ActionPlan *plan_parse_short(const char *text, size_t len, Arena *arena);
 extern void plan_put_json(StringInfo buf, const ActionPlan *plan);
+extern void plan_put_outline_json(StringInfo buf, ActionPlan *plan, Arena *arena);
+extern bool plan_is_word(Bytes name);
 extern ActionPlan *plan_from_arrows(Bytes text, Arena *arena);
 extern ActionPlan *plan_from_record(Bytes text, bool is_ordered, Arena *arena);
 extern bool plan_effect_find(Bytes word, uint8 *effect);

@@ -18,7 +18,8 @@
  *
  * Plans that agents record are read with other common names of members as well:
  * ids, names, arguments and what comes after what; all else is passed over.
- * Such a record raises no error, whatever it holds.
+ * Such a record raises no error, whatever it holds.  Only a word names a tool or
+ * an agent there; prose is no step.
  */
 #include "postgres.h"
 
@@ -567,6 +568,21 @@ read_step_member(PlanReader *r, RawStep *raw, PlanMatcher *m, Bytes name, int de
 	}
 }
 
+/* Is this a name as programs have them, and not prose? */
+bool
+plan_is_word(Bytes name)
+{
+	for (uint32 i = 0; i < name.len; i++)
+	{
+		unsigned char c = name.data[i];
+		bool		is_letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+
+		if (!is_letter && !(c >= '0' && c <= '9') && (c == '\0' || strchr("_-.:/", c) == NULL))
+			return false;
+	}
+	return name.len > 0 && name.len <= PLAN_MAX_WORD;
+}
+
 /* False if what an agent recorded is not a step that can be matched. */
 static bool
 read_step(PlanReader *r, RawStep *raw, int depth)
@@ -601,7 +617,7 @@ read_step(PlanReader *r, RawStep *raw, int depth)
 		return true;
 	if (s->id.len > PLAN_MAX_NAME)
 		s->id = (Bytes) {"", 0};
-	return m.name.len > 0 && m.name.len <= PLAN_MAX_NAME;
+	return plan_is_word(m.name);
 }
 
 static int
@@ -1059,4 +1075,31 @@ void
 plan_put_json(StringInfo buf, const ActionPlan *plan)
 {
 	put_plan(buf, plan);
+}
+
+/*
+ * Write what steps there are and what comes after what, as a record to be read
+ * again.  Arguments are left out, and ids that are no words replaced.
+ */
+void
+plan_put_outline_json(StringInfo buf, ActionPlan *plan, Arena *arena)
+{
+	bool		has_order = false;
+
+	for (uint32 i = 0; i < plan->step_count; i++)
+	{
+		PlanStep   *s = &plan->steps[i];
+
+		if (!plan_is_word(s->id))
+			s->id = (Bytes) {"", 0};
+		s->matchers[0].has_args = false;
+		has_order |= s->after_count > 0;
+	}
+	plan_name_steps(plan, arena);
+	appendStringInfoChar(buf, '{');
+	/* else whoever reads it may say */
+	if (has_order)
+		appendStringInfoString(buf, "\"ordered\": false");
+	put_steps(buf, plan);
+	appendStringInfoChar(buf, '}');
 }

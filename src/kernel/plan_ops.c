@@ -67,10 +67,14 @@ plan_adherence(PG_FUNCTION_ARGS)
 	double		weight = o.plan_weight + o.trace_weight;
 	double		churn = plan_churn(call->compiled, t);
 	int64		counts[PLAN_LABELS] = {0};
+	int64		unjudged = 0;
 	RowWriter	w;
 
 	for (uint32 i = 0; i < rows.count; i++)
+	{
 		counts[rows.rows[i].label]++;
+		unjudged += rows.rows[i].is_unjudged;
+	}
 	MemoryContextSwitchTo(old);
 	row_writer_init(&w, fcinfo);
 	row_begin(&w);
@@ -85,6 +89,7 @@ plan_adherence(PG_FUNCTION_ARGS)
 	row_bool(&w, low >= deviation);
 	row_float8(&w, distance_of(low));
 	row_float8(&w, distance_of(deviation));
+	row_int8(&w, unjudged);
 	row_end(&w);
 	return (Datum) 0;
 }
@@ -164,6 +169,13 @@ put_alignment_row(RowWriter *w, const Trajectory *t, const PlanRow *r, StringInf
 	else
 		row_text(w, row_edge(r, buf));
 	row_int4(w, r->revision);
+	/* a step with a weight of its own does something to the world */
+	row_cstring(w, plan_effect_names[r->effect == EFFECT_WEIGHT ? EFFECT_WRITE : r->effect]);
+	if (r->ordinal == NO_ORDINAL)
+		row_null(w);
+	else
+		row_bool(w, trajectory_class(t, r->ordinal)->is_error);
+	row_bool(w, r->is_unjudged);
 	row_end(w);
 }
 
@@ -299,6 +311,7 @@ trace_actions(PG_FUNCTION_ARGS)
 		const char *kind = operation_kind_name(a->kind);
 		char		id[17];
 		Value		args;
+		bool		is_moved;
 
 		CHECK_FOR_INTERRUPTS();
 		snprintf(id, sizeof(id), "%016llx", (unsigned long long) trajectory_span_id(t, a->ordinal));
@@ -308,7 +321,7 @@ trace_actions(PG_FUNCTION_ARGS)
 		row_cstring(&w, id);
 		row_cstring(&w, kind);
 		row_text(&w, a->name);
-		if (action_arguments(t, a->ordinal, &arena, &args))
+		if (action_arguments(t, a->ordinal, &arena, &args, &is_moved))
 		{
 			StringInfoData buf;
 			Datum		jsonb;
