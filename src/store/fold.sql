@@ -214,7 +214,7 @@ AS $$
 DECLARE
 	batch record;
 	traces bigint := 0;
-	told_at timestamptz := pg_catalog.clock_timestamp();
+	told_at pg_catalog.timestamptz := pg_catalog.clock_timestamp();
 BEGIN
 	LOOP
 		SELECT * INTO batch FROM llmtrace.fold_batch(quiet_for, max_wait);

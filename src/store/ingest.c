@@ -378,12 +378,20 @@ static void
 insert_fragments(Batch *batch)
 {
 	static SPIPlanPtr plan = NULL;
+	static Oid	planned_type = InvalidOid;
 	Oid			array_type = trajectory_array_type();
 	Datum		args[2];
 	MemoryContext old;
 
 	if (batch->count == 0)
 		return;
+	/* the extension may have been dropped and made anew since */
+	if (plan != NULL && planned_type != array_type)
+	{
+		SPI_freeplan(plan);
+		plan = NULL;
+	}
+	planned_type = array_type;
 	saved_plan(&plan,
 			   "INSERT INTO llmtrace.fragments (trace_id, shard, has_closed_root, tenant_id, fragment)"
 			   " SELECT llmtrace.trace_id(f), pg_catalog.uuid_hash(llmtrace.trace_id(f)) & 63,"
