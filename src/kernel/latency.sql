@@ -81,3 +81,29 @@ CREATE FUNCTION what_if(
 	AS 'MODULE_PATHNAME', 'trajectory_what_if' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000 ROWS 1;
 COMMENT ON FUNCTION what_if(trajectory, tracequery, double precision, text, double precision, double precision, tracequery, tracequery, text, text) IS
 'How long the trace would take if the spans found took factor times their own time, and how much less that is, in milliseconds: the trace is replayed, all other gaps and waits are kept. A factor of 0 on { isError } is what errors cost. Options as of critical_path. Example: SELECT sum(saved_ms) FROM traces, llmtrace.what_if(trajectory, ''{ isError }'', 0)';
+
+CREATE FUNCTION latency_budget(
+	t trajectory,
+	budget jsonb,
+	async text DEFAULT 'clamp',
+	tolerance_ms double precision DEFAULT 0,
+	tolerance_share double precision DEFAULT 0,
+	blocking tracequery DEFAULT NULL,
+	exclude tracequery DEFAULT NULL,
+	roots text DEFAULT 'each',
+	compat text DEFAULT NULL
+) RETURNS TABLE (
+	node text,
+	budget_ms double precision,
+	critical_ms double precision,
+	overrun_ms double precision,
+	created_ms double precision,
+	absorbed_ms double precision,
+	blame_ms double precision,
+	instances integer,
+	verdict text,
+	slack_ms double precision
+)
+	AS 'MODULE_PATHNAME', 'trajectory_latency_budget' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 2000 ROWS 10;
+COMMENT ON FUNCTION latency_budget(trajectory, jsonb, text, double precision, double precision, tracequery, tracequery, text, text) IS
+'A budget, a tree of {"node", "pattern", "ms", "max_instances", "reserve_ms", "combine", "children"}, held against the critical path: one row a node, parents first, in milliseconds. overrun_ms is created by the node itself, less what it absorbs of its children''s; blame_ms are the parts of the root''s overrun. verdict: effective, share (over, though no child is), absorbed (above), multiplicity (too many instances), latent (a span is over, off the path: slack_ms is what it has left), NULL within budget. Options as of critical_path. Example: SELECT node, overrun_ms, verdict FROM traces, llmtrace.latency_budget(trajectory, ''{"ms": 9000, "children": [{"node": "models", "pattern": "{ kind = llm }", "ms": 6000}]}'')';

@@ -10,6 +10,7 @@
 #include "kernel/span_measure.h"
 #include "kernel/span_times.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 #include "utils/memutils.h"
 
 /* A tolerance of more than a year is a mistake. */
@@ -365,5 +366,71 @@ trajectory_what_if(PG_FUNCTION_ARGS)
 	row_float8(&w, duration_ns / 1e6);
 	row_float8(&w, saved_ns / 1e6);
 	row_end(&w);
+	return (Datum) 0;
+}
+
+/* The budget of an argument, parsed anew only if it is not the last one. */
+static const Budget *
+budget_arg(FunctionCallInfo fcinfo, LatencyCall *call, int arg)
+{
+	Jsonb	   *given = PG_GETARG_JSONB_P(arg);
+	MemoryContext old;
+	char	   *text;
+
+	if (call->budget && VARSIZE(call->budget_datum) == VARSIZE(given) &&
+		memcmp(call->budget_datum, given, VARSIZE(given)) == 0)
+		return call->budget;
+	if (call->budget_context == NULL)
+		call->budget_context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "llmtrace budget",
+													 ALLOCSET_SMALL_SIZES);
+	call->budget = NULL;
+	MemoryContextReset(call->budget_context);
+	text = JsonbToCString(NULL, &given->root, VARSIZE(given));
+	old = MemoryContextSwitchTo(call->budget_context);
+	call->budget_datum = palloc(VARSIZE(given));
+	memcpy(call->budget_datum, given, VARSIZE(given));
+	call->budget = budget_parse(text, strlen(text));
+	MemoryContextSwitchTo(old);
+	return call->budget;
+}
+
+PG_FUNCTION_INFO_V1(trajectory_latency_budget);
+Datum
+trajectory_latency_budget(PG_FUNCTION_ARGS)
+{
+	LatencyCall *call = latency_call(fcinfo);
+	const Budget *budget;
+	BudgetResult *results;
+	MemoryContext old;
+	RowWriter	w;
+
+	row_writer_init(&w, fcinfo);
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		return (Datum) 0;
+	budget = budget_arg(fcinfo, call, 1);
+	latency_open(fcinfo, call, 2);
+	old = MemoryContextSwitchTo(call->work);
+	results = budget_apply(budget, call->t, &call->in, call->path);
+	MemoryContextSwitchTo(old);
+	for (uint32 k = 0; k < budget->count; k++)
+	{
+		const BudgetResult *r = &results[k];
+
+		row_begin(&w);
+		row_text(&w, budget->nodes[k].name);
+		row_float8(&w, r->budget_ns / 1e6);
+		row_float8(&w, ms_of(r->critical_ns));
+		row_float8(&w, r->overrun_ns / 1e6);
+		row_float8(&w, r->created_ns / 1e6);
+		row_float8(&w, r->absorbed_ns / 1e6);
+		row_float8(&w, r->blame_ns / 1e6);
+		row_int4(&w, r->instances);
+		if (r->verdict == VERDICT_NONE)
+			row_null(&w);
+		else
+			row_cstring(&w, budget_verdicts[r->verdict]);
+		row_ms(&w, r->slack_ns, r->slack_ns != NOT_WAITED);
+		row_end(&w);
+	}
 	return (Datum) 0;
 }

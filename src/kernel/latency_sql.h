@@ -6,6 +6,7 @@
 #ifndef LLMTRACE_LATENCY_SQL_H
 #define LLMTRACE_LATENCY_SQL_H
 
+#include "kernel/latency_budget.h"
 #include "kernel/path_input.h"
 #include "kernel/row_writer.h"
 #include "kernel/tracequery_sql.h"
@@ -32,6 +33,9 @@ typedef struct LatencyCall
 	MemoryContext work;			/* emptied at each call */
 	PathWork   *path;
 	KeptQuery	queries[LATENCY_QUERIES];
+	Budget	   *budget;			/* parsed */
+	struct varlena *budget_datum;
+	MemoryContext budget_context;	/* of the two */
 
 	/* of this call, in work */
 	Trajectory *t;

@@ -29,6 +29,9 @@
 #define WEIGHT_MAX			((int64) 1 << (32 + WEIGHT_BITS))
 #define WEIGHT_TOTAL_MAX	((int128) 1 << (53 + WEIGHT_BITS))
 
+/* The most that a sum of weighted numbers (such as nanoseconds) may be. */
+#define AMOUNT_MAX			((int128) 1 << 124)
+
 /* A weight of float8, rounded to units. Error if negative or out of range. */
 extern int64 weight_from_float8(double weight);
 
@@ -51,6 +54,9 @@ weight_effective(int128 total, int128 squares)
 {
 	return squares > 0 ? (double) total * (double) total / (double) squares : 0;
 }
+
+/* A name of no more than max bytes; a fresh one if it was longer. */
+extern const char *state_shorten(const char *name, int *len, int max);
 
 /*
  * Reader of the binary form. Reading past the end or an overlong number
@@ -103,6 +109,7 @@ extern int	text_choice(TextScanner *s, const char *key, const char *const *known
 extern int32 text_int(TextScanner *s, int32 min, int32 max);
 extern double text_float8(TextScanner *s);
 extern int128 text_weight(TextScanner *s);
+extern int128 text_amount(TextScanner *s);
 extern int128 text_squares(TextScanner *s);
 
 extern void text_put_string(StringInfo out, const char *str, int len);
