@@ -357,3 +357,23 @@ critical_path(const PathInput *in, PathWork *w)
 		reverse_sections(w->sections + first, w->section_count - first);
 	}
 }
+
+/* Which sections are whose; each span's in the order of time. */
+PathIndex
+path_index(const PathWork *w, uint32 n)
+{
+	PathIndex	index;
+	uint32	   *at;
+
+	index.first = palloc_extended(((size_t) n + 2) * sizeof(uint32), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	index.by_span = palloc_extended((w->section_count + 1) * sizeof(uint32), MCXT_ALLOC_HUGE);
+	/* first[i + 1] is where the next of i goes, and in the end where they end */
+	at = index.first + 1;
+	for (uint32 s = 0; s < w->section_count; s++)
+		at[w->sections[s].ordinal + 1]++;
+	for (uint32 i = 1; i <= n; i++)
+		at[i] += at[i - 1];
+	for (uint32 s = 0; s < w->section_count; s++)
+		index.by_span[at[w->sections[s].ordinal]++] = s;
+	return index;
+}

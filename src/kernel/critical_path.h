@@ -94,6 +94,13 @@ typedef struct PathWork
 	uint32		section_count;
 } PathWork;
 
+/* The numbers of each span's sections: by_span from first[i] to first[i + 1]. */
+typedef struct PathIndex
+{
+	uint32	   *first;
+	uint32	   *by_span;
+} PathIndex;
+
 /* NOT_WAITED: the slack of a span that nobody waits for. */
 #define NOT_WAITED (-1)
 
@@ -104,6 +111,7 @@ extern bool path_next_root(const PathInput *in, uint32 *at, uint32 *root);
 extern void sibling_group(const PathInput *in, PathWork *w, uint32 p);
 extern void sibling_waits(PathWork *w);
 extern void critical_path(const PathInput *in, PathWork *w);
+extern PathIndex path_index(const PathWork *w, uint32 n);
 
 /* span_slack.c */
 extern void span_slack(const PathInput *in, PathWork *w, int64 *slack_ns, int64 *drag_ns);

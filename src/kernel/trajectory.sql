@@ -191,7 +191,7 @@ COMMENT ON FUNCTION attr(trajectory, text) IS 'an attribute of the root, else of
 CREATE FUNCTION show(t trajectory) RETURNS text
 	AS 'MODULE_PATHNAME', 'trajectory_show' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
 COMMENT ON FUNCTION show(trajectory) IS
-'The tree drawn for a terminal: start, duration, bar, name, kind, tokens, errors. Runs of equal siblings are folded, at most 1,000 lines are drawn.';
+'The tree drawn for a terminal: start, duration, bar, name, kind, tokens, errors. A bar is full where the trace waited for the span itself, by its critical path, and light elsewhere. Runs of equal siblings are folded, at most 1,000 lines are drawn.';
 
 CREATE FUNCTION path_signature(t trajectory) RETURNS text
 	AS 'MODULE_PATHNAME', 'trajectory_path_signature' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
