@@ -212,15 +212,33 @@ put_label(Waterfall *f, uint32 i, int32 depth, int y)
 	appendStringInfoString(f->buf, "</text>");
 }
 
+/*
+ * What of a line is on the critical path, for spans in a range: as runs of half
+ * pixels, so that no line is longer than they are many.
+ */
 static void
-put_sections(Waterfall *f, uint32 i, int y)
+put_sections(Waterfall *f, uint32 first, uint32 count, int y)
 {
-	for (uint32 k = f->index.first[i]; k < f->index.first[i + 1]; k++)
+	uint8		is_dark[2 * BAR_WIDTH + 1] = {0};
+
+	for (uint32 k = f->index.first[first]; k < f->index.first[first + count]; k++)
 	{
 		const PathSection *s = &f->path->sections[f->index.by_span[k]];
-		double		from = x_of(f, s->start_ns);
+		int			from = (int) rint(2 * (x_of(f, s->start_ns) - BAR_X));
+		int			to = (int) rint(2 * (x_of(f, s->end_ns) - BAR_X));
 
-		svg_rect(f->buf, from, y + LINE - 8, Max(x_of(f, s->end_ns) - from, 0.6), 4, PATH_COLOR, "");
+		from = Max(Min(from, 2 * BAR_WIDTH - 1), 0);
+		to = Max(Min(to, 2 * BAR_WIDTH), from + 1);
+		memset(is_dark + from, 1, to - from);
+	}
+	for (int at = 0; at < 2 * BAR_WIDTH; at++)
+	{
+		int			from = at;
+
+		while (is_dark[at])
+			at++;
+		if (at > from)
+			svg_rect(f->buf, BAR_X + from / 2.0, y + LINE - 8, (at - from) / 2.0, 4, PATH_COLOR, "");
 	}
 }
 
@@ -253,7 +271,7 @@ put_bar(Waterfall *f, uint32 i, int y)
 	appendStringInfoString(f->buf, "</title>");
 	svg_rect(f->buf, x, y + 3, width, LINE - 6, svg_kind_color(class->kind),
 			 class->is_error ? " rx=\"2\" stroke=\"" ERROR_COLOR "\" stroke-width=\"1.5\"" : " rx=\"2\"");
-	put_sections(f, i, y);
+	put_sections(f, i, 1, y);
 	appendStringInfo(f->buf, "</g><text x=\"%.2f\" y=\"%d\" fill=\"#5b6474\" font-size=\"11\">%s</text>\n",
 					 x + width + 5, y + 13, duration_text(room, duration));
 }
@@ -268,8 +286,7 @@ put_folded(Waterfall *f, const Line *line, int y)
 		appendStringInfo(f->buf, ", <tspan fill=\"" ERROR_COLOR "\">%u failed</tspan>", line->failed);
 	appendStringInfoString(f->buf, "</text>\n");
 	/* those below each other are together, so a line's are in one range */
-	for (uint32 i = line->ordinal; i < line->ordinal + line->folded; i++)
-		put_sections(f, i, y);
+	put_sections(f, line->ordinal, line->folded, y);
 }
 
 static void
