@@ -48,7 +48,9 @@ put_value(StringInfo buf, const FlameMeasure *measure, double value)
 {
 	char		room[DURATION_TEXT_ROOM];
 
-	if (measure->unit == 1e6)
+	if (measure->unit == 1e6 && value >= 1e12)
+		appendStringInfo(buf, "%.4gh", value / 3.6e6);
+	else if (measure->unit == 1e6)
 		appendStringInfoString(buf, duration_text(room, (int64) (value * 1e6)));
 	else
 		appendStringInfo(buf, "%.6g", value);

@@ -342,6 +342,82 @@ FROM sample ORDER BY n});
 		. "\ngot      $got[ $wrong[0] ]\nexpected " . oracle($traces[ $wrong[0] ], $o)) if @wrong;
 }
 
+# ------------------------------------------------------------------ budgets
+
+# Nodes in preorder: name, parent, pattern, ns, max_instances, names of spans.
+my @budget = (
+	[ 'all', undef, undef, 30, 0, '' ],
+	[ 'slow', 0, '{ name = "slow" || name = "hidden" }', 8, 2, 'slow hidden' ],
+	[ 'hidden', 1, '{ name = "hidden" }', 3, 0, 'hidden' ],
+	[ 'plain', 0, '{ name = "plain" }', 6, 0, 'plain' ]);
+my $budget_json = q({"node": "all", "ms": 0.00003, "children": [
+	{"node": "slow", "pattern": "{ name = \"slow\" || name = \"hidden\" }", "ms": 0.000008, "max_instances": 2, "children": [
+		{"node": "hidden", "pattern": "{ name = \"hidden\" }", "ms": 0.000003}]},
+	{"node": "plain", "pattern": "{ name = \"plain\" }", "ms": 0.000006}]});
+
+# The definition, for this budget: "node budget critical overrun created
+# absorbed blame instances" each.
+sub budget_oracle
+{
+	my ($spans) = @_;
+	my (%own, %node, @critical, @instances, @out);
+	my %by_name = (slow => 1, hidden => 2, plain => 3);
+	my %by_id = map { $_->{id} => $_ } @$spans;
+
+	$_->{long_end} = $_->{end} for @$spans;
+	my $node_of;
+	$node_of = sub {
+		my ($s) = @_;
+		return $by_name{ $s->{name} } // ($s->{parent} ? $node_of->($s->{parent}) : 0);
+	};
+	my @own_critical = (0) x 4;
+	for my $root (seen_roots($spans, {}))
+	{
+		my @sections;
+		my $tree = build($spans, $root, {}, $root->{start}, $root->{end});
+		number_places($tree);
+		walk($tree, $tree->{to}, 0, \@sections);
+		$own_critical[ $node_of->($by_id{ $_->[0] }) ] += $_->[2] - $_->[1] for @sections;
+	}
+	for my $s (@$spans)
+	{
+		my $own = $by_name{ $s->{name} };
+		if (!$s->{parent}) { $instances[ $own // 0 ]++ }
+		elsif ($own && $node_of->($s->{parent}) != $own) { $instances[$own]++ }
+	}
+	@instances = map { $_ // 0 } @instances[ 0 .. 3 ];
+	my @c = ($own_critical[0] + $own_critical[1] + $own_critical[2] + $own_critical[3],
+		$own_critical[1] + $own_critical[2], $own_critical[2], $own_critical[3]);
+	# two in each of the roots, of which there may be several
+	my @b = (30, 8 * max(1, min(2 * max(1, $instances[0]), $instances[1])), 3, 6);
+	my @d = map { max(0, $c[$_] - $b[$_]) } 0 .. 3;
+	my @D = ($d[1] + $d[3], $d[2], 0, 0);
+	my @r = map { max(0, $d[$_] - $D[$_]) } 0 .. 3;
+	my @a = map { max(0, $D[$_] - $d[$_]) } 0 .. 3;
+	my $part = sub { my ($w, $x, $k) = @_; return $x == 0 ? 0 : $w * $x / ($r[$k] + $D[$k]) };
+	my @w = ($d[0]);
+	$w[1] = $part->($w[0], $d[1], 0);
+	$w[2] = $part->($w[1], $d[2], 1);
+	$w[3] = $part->($w[0], $d[3], 0);
+	my @blame = map { $part->($w[$_], $r[$_], $_) } 0 .. 3;
+	return join(' ', map { sprintf('%s %d %d %d %d %d %.3f %d', $budget[$_][0], $b[$_], $c[$_], $d[$_], $r[$_], $a[$_], $blame[$_], $instances[$_]) } 0 .. 3)
+		. (abs(sum0(@r) - sum0(@a) - $d[0]) < 1e-9 && abs(sum0(@blame) - $d[0]) < 1e-9 ? '' : ' NOT IDENTICAL');
+}
+
+{
+	my @got = split /\n/, $node->safe_psql('postgres', qq{
+SELECT (SELECT string_agg(concat_ws(' ', node, round(budget_ms * 1e6), round(critical_ms * 1e6), round(overrun_ms * 1e6), round(created_ms * 1e6),
+		round(absorbed_ms * 1e6), round(blame_ms::numeric * 1000000, 3), instances), ' ' ORDER BY n)
+	FROM latency_budget(t, '$budget_json') WITH ORDINALITY b(node, budget_ms, critical_ms, overrun_ms, created_ms, absorbed_ms, blame_ms, instances, verdict, slack_ms, n))
+FROM sample ORDER BY n});
+	my @wrong = grep { $got[$_] ne budget_oracle($traces[$_]) } 0 .. $#traces;
+
+	ok(!@wrong, 'budgets are the oracle\'s');
+	diag(scalar(@wrong) . " wrong; the first:\n" . trace_json($wrong[0], $traces[ $wrong[0] ])
+		. "\ngot      $got[ $wrong[0] ]\nexpected " . budget_oracle($traces[ $wrong[0] ])) if @wrong;
+	cmp_ok(scalar(grep { budget_oracle($_) =~ /all 30 \d+ [1-9]/ } @traces), '>', 50, 'many are over');
+}
+
 # ------------------------------------------------------------- large traces
 
 # name, spans as SQL over i from 0: parent, start, end in microseconds
