@@ -20,8 +20,7 @@ C_SOURCES := $(sort $(patsubst $(TOP)/%,%,$(wildcard $(TOP)/src/*.c $(TOP)/src/k
 OBJS = $(filter-out %.pb-c.o,$(C_SOURCES:.c=.o)) src/kernel/otlp.pb-c.o
 
 # The pieces of the install script, types before those who use them.
-SQL_PIECES = trajectory canonical otlp tracequery trajectory_gin similarity dist cat drift dist_spans latency profile \
-	pictures grafana
+SQL_PIECES = trajectory canonical otlp tracequery trajectory_gin similarity dist cat drift dist_spans latency profile pictures grafana
 
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 

@@ -251,6 +251,16 @@ CREATE FUNCTION spans(t trajectory) RETURNS TABLE (
 COMMENT ON FUNCTION spans(trajectory) IS
 'One row a span, in preorder; ordinal, parent and depth count from 1. started_at is the trace''s start, start_ms is from there. Token columns are a span''s own usage, NULL where its descendants report it again, so that a sum is right; reported_* is what the span itself says. Beside a table with columns of the same names, give it an alias: spans(t) AS s.';
 
+CREATE FUNCTION span_tree(t trajectory) RETURNS TABLE (
+	ordinal integer,
+	parent integer,
+	depth integer,
+	subtree_count bigint
+)
+	AS 'MODULE_PATHNAME', 'trajectory_span_tree' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 300 ROWS 50;
+COMMENT ON FUNCTION span_tree(trajectory) IS
+'Where each span stands in the tree: columns of spans() that need no names or attributes, several times as fast.';
+
 CREATE FUNCTION span_attributes(t trajectory, ordinal integer) RETURNS jsonb
 	AS 'MODULE_PATHNAME', 'trajectory_span_attributes' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 200;
 COMMENT ON FUNCTION span_attributes(trajectory, integer) IS 'the attributes of a span, by its ordinal (from 1; an error if there is no such span)';

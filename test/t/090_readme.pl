@@ -1,5 +1,5 @@
-# The SQL of README.md runs, block after block, on generated traces, and
-# docs/reference.md is what the server says.
+# The SQL of README.md and of docs/latency.md runs, block after block, on
+# generated traces, and docs/reference.md is what the server says.
 
 use strict;
 use warnings FATAL => 'all';
@@ -24,7 +24,7 @@ ok($reference . "\n" eq slurp_file("$top/docs/reference.md"), 'docs/reference.md
 
 SKIP:
 {
-	skip 'no generator: make bench/generate', 1 unless -x $generate;
+	skip 'no generator: make bench/generate', 2 unless -x $generate;
 
 	# The traces come in two files, some of them partly in each.
 	my $folder = PostgreSQL::Test::Utils::tempdir();
@@ -32,12 +32,17 @@ SKIP:
 	append_to_file("$folder/traces.jsonl", join('', splice(@lines, 0, @lines / 2)));
 	append_to_file("$folder/more.jsonl", join('', @lines));
 
-	my @blocks = slurp_file("$top/README.md") =~ /^```sql\n(.*?)^```/msg;
-	append_to_file("$folder/readme.sql", join("\n", @blocks));
 	$node->safe_psql('postgres', 'create database readme');
 	chdir $folder or die "$folder: $!";
-	$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', 'readme', '-f', 'readme.sql' ],
-		'the SQL of README.md runs');
+	for my $page ('README.md', 'docs/latency.md')
+	{
+		my @blocks = slurp_file("$top/$page") =~ /^```sql\n(.*?)^```/msg;
+		my $script = "$folder/" . $page =~ tr|/|_|r . '.sql';
+
+		append_to_file($script, join("\n", @blocks));
+		$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', 'readme', '-f', $script ],
+			"the SQL of $page runs");
+	}
 	chdir $top;
 }
 
