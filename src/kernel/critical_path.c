@@ -37,6 +37,7 @@ path_work_reserve(PathWork *w, uint32 n)
 	max = Max((size_t) n, 256);
 	if (w->block)
 		pfree(w->block);
+	w->block = NULL;
 	w->max = 0;
 	w->block = MemoryContextAllocHuge(w->context, per_span * (max + 1));
 	w->from = (int64 *) w->block;

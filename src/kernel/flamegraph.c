@@ -89,7 +89,8 @@ flamegraph_svg(StringInfo buf, const Profile *p, const FlameMeasure *measure)
 {
 	uint32	   *order = profile_order(p);
 	double	   *total = flame_totals(p, measure, order);
-	double	   *left = palloc_extended(Max(p->count, 1) * sizeof(double), MCXT_ALLOC_HUGE);	/* where the next child goes */
+	/* of each frame, where its next child goes */
+	double	   *left = palloc_extended(Max(p->count, 1) * sizeof(double), MCXT_ALLOC_HUGE);
 	uint8		kind_is_used[KIND_COUNT] = {0};
 	double		all = 0;
 	double		scale;

@@ -9,10 +9,14 @@
 
 #include "kernel/json_reader.h"
 #include "kernel/latency_budget.h"
+#include "kernel/value.h"
 #include "miscadmin.h"
 
 #define MAX_MS 1e12
 #define MAX_INSTANCES 1000000
+
+/* Bytes of a name that errors show. */
+#define MAX_SHOWN 60
 
 const char *const budget_verdicts[BUDGET_VERDICTS] = {
 	[VERDICT_NONE] = NULL,
@@ -70,7 +74,7 @@ find_member(Bytes name)
 			return i;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("unknown member \"%.*s\" of a budget node", Min((int) name.len, 60), name.data),
+			 errmsg("unknown member \"%.*s\" of a budget node", utf8_clip(name, MAX_SHOWN), name.data),
 			 errdetail("Known are node, pattern, ms, max_instances, reserve_ms, combine and children.")));
 }
 
@@ -99,13 +103,14 @@ add_node(Budget *b, int32 parent)
 	return b->count++;
 }
 
+/* Every node has a name, ms and, but for the root, a pattern. */
 static void
-name_node(BudgetNode *node)
+finish_node(BudgetNode *node)
 {
 	if (node->parent >= 0 && node->pattern == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("budget node \"%.*s\" lacks a pattern", (int) node->name.len,
+				 errmsg("budget node \"%.*s\" lacks a pattern", utf8_clip(node->name, MAX_SHOWN),
 						node->name.len ? node->name.data : ""),
 				 errhint("A pattern is a tracequery such as { tool = \"search\" }; only the root needs none.")));
 	if (node->name.len == 0)
@@ -113,7 +118,7 @@ name_node(BudgetNode *node)
 	if (node->ns < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("budget node \"%.*s\" lacks ms", (int) node->name.len, node->name.data)));
+				 errmsg("budget node \"%.*s\" lacks ms", utf8_clip(node->name, MAX_SHOWN), node->name.data)));
 }
 
 /* Recurses no deeper than BUDGET_MAX_DEPTH. */
@@ -161,7 +166,7 @@ read_node(JsonReader *r, Budget *b, int32 parent)
 					ereport(ERROR,
 							(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 							 errmsg("combine of a budget node must be \"sum\" or \"max\", not \"%.*s\"",
-									Min((int) word.len, 60), word.data)));
+									utf8_clip(word, MAX_SHOWN), word.data)));
 				break;
 			case MEMBER_CHILDREN:
 				json_begin_array(r);
@@ -172,7 +177,7 @@ read_node(JsonReader *r, Budget *b, int32 parent)
 	}
 	if (b->nodes[i].name.len == 0)
 		b->nodes[i].name = pattern;
-	name_node(&b->nodes[i]);
+	finish_node(&b->nodes[i]);
 }
 
 /* Every node must be able to hold its children. */
@@ -189,7 +194,7 @@ check_budget(const Budget *b)
 		if (needed[i] + (double) node->reserve_ns > (double) node->ns)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("budget node \"%.*s\" cannot hold", (int) node->name.len, node->name.data),
+					 errmsg("budget node \"%.*s\" cannot hold", utf8_clip(node->name, MAX_SHOWN), node->name.data),
 					 errdetail("It has %g ms, but needs %g ms for its children and %g ms in reserve.",
 							   node->ns / 1e6, needed[i] / 1e6, node->reserve_ns / 1e6)));
 		if (node->parent >= 0)

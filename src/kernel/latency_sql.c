@@ -9,6 +9,7 @@
 #include "kernel/latency_sql.h"
 #include "kernel/span_measure.h"
 #include "kernel/span_times.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
@@ -252,7 +253,10 @@ trajectory_critical_path(PG_FUNCTION_ARGS)
 	agents = nearest_agents(call->t);
 	MemoryContextSwitchTo(old);
 	for (uint32 i = 0; i < call->path->section_count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		put_section(&w, call, i, agents);
+	}
 	return (Datum) 0;
 }
 
@@ -327,6 +331,7 @@ trajectory_span_timing(PG_FUNCTION_ARGS)
 
 	for (uint32 i = 0; i < t->n; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		row_begin(&w);
 		row_int4(&w, i + 1);
 		row_ms(&w, self_ns[i], self_ns[i] != TIME_OPEN);

@@ -12,6 +12,7 @@
 #include "kernel/svg.h"
 #include "kernel/trajectory_sql.h"
 #include "kernel/trajectory_text.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 
@@ -143,6 +144,7 @@ trajectory_grafana_trace(PG_FUNCTION_ARGS)
 		AttrList	list = trajectory_attributes(t, i, room);
 		struct varlena *own = key_values(t, &list, &buf);
 
+		CHECK_FOR_INTERRUPTS();
 		if (tags[class->resource] == NULL)
 			tags[class->resource] = key_values(t, &resource->attributes, &buf);
 		row_begin(&w);

@@ -99,7 +99,7 @@ CREATE AGGREGATE profile_merge_agg(p profile) (
 );
 
 COMMENT ON AGGREGATE profile_agg(trajectory) IS
-'The profile of all trajectories: of each path of span names the calls, errors, self, total and critical time, own tokens and reported cost. Critical is as critical_path has it by default. The same to the byte in any order. Levels below 128 are one frame, "…".';
+'The profile of all trajectories: of each path of span names the calls, errors, self, total and critical time, own tokens and reported cost. Critical is as critical_path has it by default. The same to the byte in any order. Levels below 128 are one frame, named with an ellipsis.';
 COMMENT ON AGGREGATE profile_agg(trajectory, double precision) IS
 'The same, each trajectory counted by its weight, such as the sample weight; a NULL weight counts as one.';
 COMMENT ON AGGREGATE profile_merge_agg(profile) IS 'the profile of the traces of all profiles';

@@ -301,6 +301,7 @@ trajectory_span_tree(PG_FUNCTION_ARGS)
 	row_writer_init(&w, fcinfo);
 	for (uint32 i = 0; i < t->n; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		row_begin(&w);
 		row_int4(&w, i + 1);
 		if (t->parent[i] >= 0)
