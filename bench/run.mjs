@@ -19,7 +19,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { table } from './table.mjs';
+import { growthTable, table } from './table.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const systemNames = ['llmtrace', 'rows', 'duckdb', 'clickhouse'];
@@ -32,6 +32,7 @@ Usage: bench/run [OPTION]...
   --traces N     size of the generated data (20000; a trace has 42 spans on average)
   --runs N       runs of each query, of which the median counts (5)
   --loads N      the same for loading (3)
+  --growth       all of it again at ten times the size
   --systems A,B  of ${systemNames.join(', ')} (all)
   --jobs A,B     only the jobs in files whose names contain one of these, and
                  those before them that they need (all)
@@ -48,6 +49,7 @@ function parseOptions()
 			traces: { type: 'string', default: '20000' },
 			runs: { type: 'string', default: '5' },
 			loads: { type: 'string', default: '3' },
+			growth: { type: 'boolean', default: false },
 			systems: { type: 'string', default: systemNames.join(',') },
 			jobs: { type: 'string' },
 			output: { type: 'string', default: path.join(here, 'out/bench.json') },
@@ -63,7 +65,11 @@ function parseOptions()
 	const unknown = systems.find((name) => !systemNames.includes(name));
 	if (unknown)
 		throw new Error(`unknown system "${unknown}": there are ${systemNames.join(', ')}`);
-	return { ...values, runs: Number(values.runs), loads: Number(values.loads), systems };
+	const traces = Number(values.traces);
+	return {
+		...values, runs: Number(values.runs), loads: Number(values.loads), systems,
+		sizes: values.growth ? [traces, 10 * traces] : [traces],
+	};
 }
 
 // The npm packages of DuckDB and ClickHouse; without them both are skipped.
@@ -86,7 +92,7 @@ function generateData(folder, traces)
 	const data = { traces, json: path.join(folder, 'traces.json'), protobuf: path.join(folder, 'traces.pb') };
 	const truth = path.join(folder, 'truth.json');
 	for (const format of ['json', 'protobuf'])
-		execFileSync(generate, ['--traces', traces, '--until', '2026-01-31T00:00:00Z',
+		execFileSync(generate, ['--traces', String(traces), '--until', '2026-01-31T00:00:00Z',
 			'--format', format, '--output', data[format], '--truth', truth]);
 	data.totals = JSON.parse(fs.readFileSync(truth)).totals;
 	data.json_bytes = fs.statSync(data.json).size;
@@ -203,44 +209,66 @@ async function runJobs(jobs, systems, options, data)
 	return figures;
 }
 
-async function main()
+// Everything at one size, in a folder of its own.
+async function measureSize(traces, jobs, options, cleaners)
 {
-	const options = parseOptions();
 	const folder = fs.mkdtempSync('/var/tmp/llmtrace-bench-');
 	let systems = [];
 	fs.chmodSync(folder, 0o755);
 	const clean = async () =>
 	{
+		cleaners.delete(clean);
 		for (const system of systems.splice(0))
 			await system.close();
 		fs.rmSync(folder, { recursive: true, force: true });
 	};
-	process.once('SIGINT', () => clean().then(() => process.exit(130)));
-	process.once('SIGTERM', () => clean().then(() => process.exit(143)));
+	cleaners.add(clean);
 	try
 	{
-		installPackages(options.systems);
-		const data = generateData(folder, options.traces);
+		const data = generateData(folder, traces);
 		systems = await openSystems(options.systems, folder, data);
-		const jobs = await readJobs(options.jobs);
 		const figures = await runJobs(jobs, systems, options, data);
-		const report = {
-			at: new Date().toISOString(),
-			machine: { cpu: os.cpus()[0].model, cores: os.cpus().length, memory: os.totalmem() },
+		return {
 			versions: Object.fromEntries(systems.map((s) => [s.name, s.version])),
 			data: { ...data.totals, json_bytes: data.json_bytes, protobuf_bytes: data.protobuf_bytes },
 			differences: compare(figures, data),
 			figures: figures.filter((figure) => !figure.check),
 		};
-		fs.mkdirSync(path.dirname(options.output), { recursive: true });
-		fs.writeFileSync(options.output, JSON.stringify(report, null, 1) + '\n');
-		console.log(table(report));
-		process.exitCode = report.differences.length > 0 ? 1 : 0;
 	}
 	finally
 	{
 		await clean();
 	}
+}
+
+async function main()
+{
+	const options = parseOptions();
+	const cleaners = new Set();
+	const stop = async (status) =>
+	{
+		for (const clean of cleaners)
+			await clean();
+		process.exit(status);
+	};
+	process.once('SIGINT', () => stop(130));
+	process.once('SIGTERM', () => stop(143));
+	installPackages(options.systems);
+	const jobs = await readJobs(options.jobs);
+	const sizes = [];
+	for (const traces of options.sizes)
+		sizes.push(await measureSize(traces, jobs, options, cleaners));
+	const report = {
+		at: new Date().toISOString(),
+		machine: { cpu: os.cpus()[0].model, cores: os.cpus().length, memory: os.totalmem() },
+		sizes,
+	};
+	fs.mkdirSync(path.dirname(options.output), { recursive: true });
+	fs.writeFileSync(options.output, JSON.stringify(report, null, 1) + '\n');
+	console.log(sizes.map((size) => table({ ...report, ...size })).join('\n\n'));
+	if (sizes.length > 1)
+		console.log(`\n${growthTable(sizes)}`);
+	process.exitCode = sizes.some((size) => size.differences.length > 0) ? 1 : 0;
 }
 
 await main();

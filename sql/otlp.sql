@@ -57,6 +57,14 @@ SELECT span_attributes(t, 1) FROM trajectories_from_otlp(pg_temp.doc('{"traceId"
 SELECT t FROM trajectories_from_otlp(pg_temp.doc('{"traceId":"1","spanId":"1","name":"a\u0000b\ud800c\udc00\ud83d\ude00\\u0000",
 	"attributes":[{"key":"k","value":{"stringValue":"\ud83dx"}}]},{"traceId":"1","spanId":"2","name":"sound"}')) t;
 
+-- Control characters and escapes that JSON does not know cost no document.
+SELECT span_attributes(t, 1) - 'long' AS attributes, span_attributes(t, 1) ->> 'long' = repeat('x', 200) || E'\x01' || repeat('y', 200) AS long,
+	(t::text::jsonb #> '{spans,0,repaired}')::int AS repaired, t::text::jsonb #> '{spans,1,repaired}' AS in_the_sound_one
+FROM trajectories_from_otlp(pg_temp.doc('{"traceId":"1","spanId":"1","name":"n","attributes":[
+	{"key":"escape","value":{"stringValue":"\d+ \x41 \u12 \\d \\\d \"\''\""}}, {"key":"control","value":{"stringValue":"\t' || E'\x01\x1b[0m\\\x02\x7f' || '"}},
+	{"key":"both","value":{"stringValue":"\q\u0000\ud800\q' || E'\x1f' || '"}},
+	{"key":"long","value":{"stringValue":"' || repeat('x', 200) || E'\x01' || repeat('y', 200) || '"}}]},{"traceId":"1","spanId":"2","name":"sound","attributes":[{"key":"a","value":{"stringValue":"\\d\n"}}]}')) t;
+
 -- Open spans: no end, or one before the start.
 SELECT s.name, s.span_ended_at, s.duration_ms FROM trajectories_from_otlp(pg_temp.doc('{"traceId":"1","spanId":"1","name":"none","startTimeUnixNano":"5"},
 	{"traceId":"1","spanId":"2","name":"zero","startTimeUnixNano":"5","endTimeUnixNano":"0"},

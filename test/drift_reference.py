@@ -35,6 +35,23 @@ def line_bins(ref, cur):
     return count(ref), count(cur)
 
 
+def both_bins(ref, cur):
+    """Ten bins of equal weight of both, closed above."""
+    both = sorted(ref + cur)
+    values = sorted(set(both))
+    edges, k = [], 1
+    for v in values[:-1]:
+        at_most = sum(x <= v for x in both)
+        if at_most * 10 >= k * len(both):
+            edges.append(v)
+            k = at_most * 10 // len(both) + 1
+
+    def count(xs):
+        up_to = [sum(x <= edge for x in xs) for edge in edges + [INF]]
+        return [b - a for a, b in zip([0] + up_to, up_to)]
+    return count(ref), count(cur)
+
+
 def pooled_p(r, c):
     n, m = sum(r), sum(c)
     cells = sorted(zip(r, c), key=sum)
@@ -51,20 +68,28 @@ def pooled_p(r, c):
     return stats.chi2_contingency(np.array(table).T, correction=False)[1]
 
 
-def binned(r, c):
+def used(r, c):
     r, c = zip(*[(a, b) for a, b in zip(r, c) if a + b])
-    r, c = list(r), list(c)
+    return list(r), list(c)
+
+
+def shares(r, c):
+    r, c = used(r, c)
     n, m, k = sum(r), sum(c), len(r)
     p, q = np.array(r) / n, np.array(c) / m
     ps = (np.array(r) + .5) / (n + .5 * k)
     qs = (np.array(c) + .5) / (m + .5 * k)
-    chi2 = stats.chi2_contingency(np.array([r, c]), correction=False)[0] if k > 1 else 0.0
     return dict(
         psi=float(np.sum((qs - ps) * np.log(qs / ps))),
         psi_critical=(1 / n + 1 / m) * stats.chi2.isf(0.05, k - 1) if k > 1 else 0.0,
         js=float(jensenshannon(p, q, base=2) ** 2) if k > 1 else 0.0,
-        hellinger=float(np.sqrt(np.sum((np.sqrt(p) - np.sqrt(q)) ** 2) / 2)),
-        chi2=chi2, chi2_p=pooled_p(r, c), cramers_v=math.sqrt(chi2 / (n + m)))
+        hellinger=float(np.sqrt(np.sum((np.sqrt(p) - np.sqrt(q)) ** 2) / 2)))
+
+
+def counts(r, c):
+    r, c = used(r, c)
+    chi2 = stats.chi2_contingency(np.array([r, c]), correction=False)[0] if len(r) > 1 else 0.0
+    return dict(chi2=chi2, chi2_p=pooled_p(r, c), cramers_v=math.sqrt(chi2 / (sum(r) + sum(c))))
 
 
 def numeric(ref, cur):
@@ -80,7 +105,8 @@ def numeric(ref, cur):
         sd = float(np.std(np.array(ref, dtype=np.longdouble)))
         out.update(wasserstein=w, wasserstein_normed=0 if w == 0 else w / sd if sd else INF,
                    mean_diff=float(np.mean(np.array(cur, dtype=np.longdouble)) - np.mean(np.array(ref, dtype=np.longdouble))))
-    out.update(binned(*line_bins(ref, cur)))
+    out.update(shares(*line_bins(ref, cur)))
+    out.update(counts(*both_bins(ref, cur)))
     return out
 
 
@@ -89,7 +115,8 @@ def categories(ref, cur):
         return {}
     keys = sorted(set(ref) | set(cur))
     r, c = [ref.count(k) for k in keys], [cur.count(k) for k in keys]
-    out = binned(r, c)
+    out = shares(r, c)
+    out.update(counts(r, c))
     out.update(new_keys=len(set(cur) - set(ref)), gone_keys=len(set(ref) - set(cur)))
     return out
 
@@ -116,6 +143,8 @@ CASES = [
     ("huge", [1e300, -1e300, 5e299, 1e299], [1e300, -1e300, 6e299, 3e299]),
     ("tiny", [1e-300, 3e-300, 5e-300], [2e-300, 3e-300]),
     ("unequal sizes", normal(12), normal(150, .3)),
+    ("small reference", normal(100), normal(1000)), ("small current", normal(1000), normal(60, .5)),
+    ("small reference, ties", [rng.randrange(4) for _ in range(30)], [rng.randrange(5) for _ in range(300)]),
 ]
 CATEGORIES = [
     ("empty", [], []), ("empty current", ["a"], []), ("one key", ["a"] * 5, ["a"] * 9),

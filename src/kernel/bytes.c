@@ -11,7 +11,7 @@ bytes_corrupt(const char *what)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("invalid binary value of type trajectory"),
+			 errmsg("invalid binary value"),
 			 errdetail("The bytes of the %s are malformed or cut short.", what)));
 }
 
@@ -38,6 +38,35 @@ cursor_varint_slow(Cursor *c, const char *what)
 		}
 	}
 	bytes_corrupt(what);
+}
+
+/* The same of 128 bits, of which 126 are used. */
+uint128
+cursor_varint128(Cursor *c, const char *what)
+{
+	uint128		v = 0;
+
+	for (int shift = 0; shift < 126; shift += 7)
+	{
+		uint8		b = cursor_byte(c, what);
+
+		v |= (uint128) (b & 0x7f) << shift;
+		if (b < 0x80)
+		{
+			if (b == 0 && shift > 0)
+				break;
+			return v;
+		}
+	}
+	bytes_corrupt(what);
+}
+
+void
+put_varint128(StringInfo buf, uint128 v)
+{
+	for (; v >= 0x80; v >>= 7)
+		put_byte(buf, (uint8) v | 0x80);
+	put_byte(buf, (uint8) v);
 }
 
 /* Order by bytes, a prefix first. */

@@ -14,6 +14,7 @@
 #define LLMTRACE_BYTES_H
 
 #include "lib/stringinfo.h"
+#include "port/pg_bitutils.h"
 #include "port/pg_bswap.h"
 
 /* A byte string somewhere else; not terminated. */
@@ -34,6 +35,8 @@ typedef struct Cursor
 
 extern void bytes_corrupt(const char *what) pg_attribute_noreturn();
 extern uint64 cursor_varint_slow(Cursor *c, const char *what);
+extern uint128 cursor_varint128(Cursor *c, const char *what);
+extern void put_varint128(StringInfo buf, uint128 v);
 extern int	bytes_compare(Bytes a, Bytes b);
 
 static inline bool
@@ -83,6 +86,30 @@ unzigzag(uint64 v)
 	return (int64) (v >> 1) ^ -(int64) (v & 1);
 }
 
+static inline uint64
+load_uint64(const void *p)
+{
+	uint64		v;
+
+	memcpy(&v, p, sizeof(v));
+#ifdef WORDS_BIGENDIAN
+	v = pg_bswap64(v);
+#endif
+	return v;
+}
+
+static inline uint32
+load_uint32(const void *p)
+{
+	uint32		v;
+
+	memcpy(&v, p, sizeof(v));
+#ifdef WORDS_BIGENDIAN
+	v = pg_bswap32(v);
+#endif
+	return v;
+}
+
 static inline size_t
 cursor_left(const Cursor *c)
 {
@@ -103,6 +130,46 @@ cursor_varint(Cursor *c, const char *what)
 	if (likely(c->at < c->end && *c->at < 0x80))
 		return *c->at++;
 	return cursor_varint_slow(c, what);
+}
+
+/*
+ * A varint of up to eight bytes, of which eight can be read: they are loaded at
+ * once, and their sevens of bits moved together.  What follows it; or NULL for
+ * any other.
+ */
+static inline const uint8 *
+varint_at(const uint8 *p, uint64 *value)
+{
+	uint64		v = load_uint64(p);
+	uint64		last = ~v & UINT64_C(0x8080808080808080);
+	int			bits;
+
+	if (unlikely(last == 0))
+		return NULL;
+	bits = pg_rightmost_one_pos64(last) + 1;
+	v &= PG_UINT64_MAX >> (64 - bits);
+	if (unlikely(bits > 8 && v >> (bits - 8) == 0))
+		return NULL;			/* a redundant zero */
+	v &= UINT64_C(0x7f7f7f7f7f7f7f7f);
+	v = (v & UINT64_C(0x007f007f007f007f)) | (v & UINT64_C(0x7f007f007f007f00)) >> 1;
+	v = (v & UINT64_C(0x00003fff00003fff)) | (v & UINT64_C(0x3fff00003fff0000)) >> 2;
+	*value = (v & UINT64_C(0x000000000fffffff)) | (v & UINT64_C(0x0fffffff00000000)) >> 4;
+	return p + bits / 8;
+}
+
+/* A varint where most have several bytes. */
+static inline uint64
+cursor_long_varint(Cursor *c, const char *what)
+{
+	uint64		v;
+	const uint8 *next;
+
+	if (likely(cursor_left(c) >= 8) && likely((next = varint_at(c->at, &v)) != NULL))
+	{
+		c->at = next;
+		return v;
+	}
+	return cursor_varint(c, what);
 }
 
 /* A number below a limit, such as an index. */
@@ -150,30 +217,6 @@ cursor_take(Cursor *c, size_t len, const char *what)
 		bytes_corrupt(what);
 	c->at += len;
 	return p;
-}
-
-static inline uint64
-load_uint64(const void *p)
-{
-	uint64		v;
-
-	memcpy(&v, p, sizeof(v));
-#ifdef WORDS_BIGENDIAN
-	v = pg_bswap64(v);
-#endif
-	return v;
-}
-
-static inline uint32
-load_uint32(const void *p)
-{
-	uint32		v;
-
-	memcpy(&v, p, sizeof(v));
-#ifdef WORDS_BIGENDIAN
-	v = pg_bswap32(v);
-#endif
-	return v;
 }
 
 static inline void

@@ -82,23 +82,27 @@ key_make_known(int number)
 		.name = {known->name, strlen(known->name)},
 			.known = number,
 			.column = known->column,
-			.rank = RANK_BUILT_IN + known->rank
+			.rank = RANK_BUILT_IN + known->rank,
+			.rule = known->rule
 	};
 }
 
 /*
  * Conventions that flatten lists into attributes have keys without number;
- * each holds a part of a column.
+ * each holds a part of a column, or of what one is derived from.
  */
 static const struct
 {
 	const char *prefix;
 	uint8		column;
+	uint8		rule;
 }			flattened_keys[] = {
 	{"gen_ai.completion.", COLUMN_OUTPUT},
-	{"gen_ai.prompt.", COLUMN_INPUT},
-	{"llm.input_messages.", COLUMN_INPUT},
+	{"gen_ai.prompt.", COLUMN_INPUT, DERIVE_PROMPT},
+	{"llm.input_messages.", COLUMN_INPUT, DERIVE_PROMPT},
 	{"llm.output_messages.", COLUMN_OUTPUT},
+	{"llm.request.functions.", COLUMN_NONE, DERIVE_PROMPT},
+	{"llm.tools.", COLUMN_NONE, DERIVE_PROMPT},
 	{"retrieval.documents.", COLUMN_RETRIEVAL_DOCUMENTS}
 };
 
@@ -116,6 +120,7 @@ key_make_named(Bytes name)
 		{
 			key.column = flattened_keys[i].column;
 			key.rank = RANK_BUILT_IN + ALIAS_PART;
+			key.rule = flattened_keys[i].rule;
 		}
 	}
 	return key;
@@ -167,28 +172,48 @@ key_make_derived(CanonicalColumn column)
 #define ST_DEFINE
 #include "lib/sort_template.h"
 
+/* Most shapes are short: add an alias to those that are in order already. */
+static inline void
+insert_alias(uint32 *aliases, uint32 n, uint32 alias)
+{
+	for (; n > 0 && aliases[n - 1] > alias; n--)
+		aliases[n] = aliases[n - 1];
+	aliases[n] = alias;
+}
+
 /* Fill in what a shape's keys mean.  room has an entry a key. */
 void
 shape_prepare(Shape *shape, const Key *keys, uint32 *room)
 {
 	uint32		n = 0;
+	bool		is_short = shape->nkeys <= 32;
 
 	shape->aliases = room;
 	shape->columns = 0;
 	shape->has_rules = false;
+	shape->has_prompt = false;
 	for (uint32 i = 0; i < Min(shape->nkeys, 0x10000); i++)
 	{
 		const Key  *key = &keys[shape->keys[i]];
+		uint32		alias;
 
-		if (key->known >= 0 && known_keys[key->known].rule != DERIVE_NOTHING)
+		if (key->rule == DERIVE_PROMPT || key->rule == DERIVE_REQUEST)
+			shape->has_prompt = true;
+		if (key->rule != DERIVE_NOTHING && key->rule != DERIVE_PROMPT)
 			shape->has_rules = true;
 		if (key->column == COLUMN_NONE)
 			continue;
-		shape->aliases[n++] = (uint32) key->column << 24 | (uint32) key->rank << 16 | i;
+		alias = (uint32) key->column << 24 | (uint32) key->rank << 16 | i;
+		if (is_short)
+			insert_alias(shape->aliases, n, alias);
+		else
+			shape->aliases[n] = alias;
+		n++;
 		shape->columns |= UINT64_C(1) << key->column;
 	}
 	shape->alias_count = n;
-	sort_aliases(shape->aliases, n);
+	if (!is_short)
+		sort_aliases(shape->aliases, n);
 }
 
 /* Copy a short text, trimmed and lower-cased, as a C string. */

@@ -67,6 +67,7 @@ typedef enum CanonicalColumn
 	COLUMN_ENVIRONMENT,
 	COLUMN_REGION,
 	COLUMN_SAMPLE_RATE,
+	COLUMN_PROMPT_HASH,
 	COLUMN_COUNT
 } CanonicalColumn;
 
@@ -106,7 +107,8 @@ typedef enum DeriveRule
 	DERIVE_REQUEST,				/* JSON text with request parameters */
 	DERIVE_PROVIDER_METADATA,	/* JSON text by provider */
 	DERIVE_ENTITY_NAME,			/* names a tool, an agent or neither, by kind */
-	DERIVE_FIRST_TOKEN_TIME		/* an ISO 8601 time */
+	DERIVE_FIRST_TOKEN_TIME,	/* an ISO 8601 time */
+	DERIVE_PROMPT				/* system text or tools; see prompt_hash.h */
 } DeriveRule;
 
 /* The rank of a key that holds a part of what the column stands for. */
@@ -141,6 +143,7 @@ typedef struct Key
 	int16		known;			/* number of the built-in key, or -1 */
 	uint8		column;			/* CanonicalColumn this key is an alias of */
 	uint8		rank;
+	uint8		rule;			/* DeriveRule */
 	bool		is_mapped;		/* the column is the user's choice, not built in */
 	bool		is_derived;		/* computed by us, named after its column */
 } Key;
@@ -154,6 +157,7 @@ typedef struct Shape
 								 * span's attributes, ascending */
 	uint32		alias_count;
 	bool		has_rules;		/* some key needs deriving from */
+	bool		has_prompt;		/* some key may hold system text or tools */
 } Shape;
 
 StaticAssertDecl(COLUMN_COUNT <= 64, "columns must fit into a bit map");

@@ -24,12 +24,9 @@ CatAggState *
 cat_state_new(FunctionCallInfo fcinfo, int limit)
 {
 	CatAggState *state;
-	MemoryContext context;
-	MemoryContext old;
+	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext old = MemoryContextSwitchTo(context);
 
-	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "aggregate function called in non-aggregate context");
-	old = MemoryContextSwitchTo(context);
 	state = palloc(sizeof(CatAggState));
 	state->context = context;
 	state->cat = cat_new(limit);
@@ -49,18 +46,7 @@ merge_into(CatAggState *state, const Cat *c)
 static int
 limit_argument(FunctionCallInfo fcinfo)
 {
-	int			limit = CAT_DEFAULT_LIMIT;
-
-	if (PG_NARGS() > 3)
-	{
-		if (PG_ARGISNULL(3))
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("key limit must not be null")));
-		limit = PG_GETARG_INT32(3);
-		cat_check_limit(limit);
-	}
-	return limit;
+	return aggregate_limit(fcinfo, 3, "key limit", CAT_DEFAULT_LIMIT, cat_check_limit);
 }
 
 void
@@ -96,10 +82,8 @@ sql_cat_agg_trans(PG_FUNCTION_ARGS)
 	c = state->cat;
 	if (PG_NARGS() > 2 && !PG_ARGISNULL(2))
 		weight = weight_from_float8(PG_GETARG_FLOAT8(2));
-	if (PG_NARGS() > 3 && limit_argument(fcinfo) != c->limit)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("key limit must be the same for all rows")));
+	if (PG_NARGS() > 3)
+		aggregate_check_limit("key limit", limit_argument(fcinfo), c->limit);
 
 	if (PG_ARGISNULL(1))
 		cat_state_count_null(state, weight);

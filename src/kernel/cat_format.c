@@ -45,22 +45,22 @@ cat_encode(const Cat *c, StringInfo out)
 		all |= c->keys[i].count;
 	shift = state_weight_shift(all);
 
-	appendStringInfoCharMacro(out, CAT_VERSION);
-	appendStringInfoCharMacro(out, unit ? CAT_FLAG_UNIT : 0);
-	appendStringInfoCharMacro(out, (char) shift);
-	state_write_varint(out, (uint32) c->limit);
-	state_write_varint(out, (uint128) c->null_count >> shift);
-	state_write_varint(out, (uint128) c->other_count >> shift);
-	state_write_varint(out, (uint128) c->error >> shift);
-	state_write_varint(out, (uint32) c->nkeys);
+	put_byte(out, CAT_VERSION);
+	put_byte(out, unit ? CAT_FLAG_UNIT : 0);
+	put_byte(out, (uint8) shift);
+	put_varint(out, (uint32) c->limit);
+	put_varint128(out, (uint128) c->null_count >> shift);
+	put_varint128(out, (uint128) c->other_count >> shift);
+	put_varint128(out, (uint128) c->error >> shift);
+	put_varint(out, (uint32) c->nkeys);
 	for (int i = 0; i < c->nkeys; i++)
 	{
-		state_write_varint(out, (uint32) c->keys[i].len);
-		appendBinaryStringInfo(out, c->keys[i].name, c->keys[i].len);
-		state_write_varint(out, (uint128) c->keys[i].count >> shift);
+		put_varint(out, (uint32) c->keys[i].len);
+		put_bytes(out, c->keys[i].name, c->keys[i].len);
+		put_varint128(out, (uint128) c->keys[i].count >> shift);
 	}
 	if (!unit)
-		state_write_varint(out, (uint128) c->squares);
+		put_varint128(out, (uint128) c->squares);
 }
 
 /*
@@ -70,41 +70,41 @@ cat_encode(const Cat *c, StringInfo out)
 Cat *
 cat_decode(const void *bytes, size_t len)
 {
-	StateReader r = {TYPE, bytes, (const unsigned char *) bytes + len};
+	Cursor		in = {bytes, (const uint8 *) bytes + len};
 	Cat		   *c;
 	int			flags;
 	int			shift;
-	uint128		limit;
-	uint128		nkeys;
+	uint64		limit;
+	uint64		nkeys;
 	const char *problem;
 
-	if (state_read_byte(&r) != CAT_VERSION)
+	if (cursor_byte(&in, TYPE) != CAT_VERSION)
 		state_corrupt(TYPE, "The format version is unknown.");
-	flags = state_read_byte(&r);
-	shift = state_read_byte(&r);
-	limit = state_read_varint(&r);
+	flags = cursor_byte(&in, TYPE);
+	shift = cursor_byte(&in, TYPE);
+	limit = cursor_varint(&in, TYPE);
 	if (flags & ~CAT_FLAG_UNIT || shift > WEIGHT_BITS)
 		state_corrupt(TYPE, "A flag is unknown.");
 	if (limit < CAT_MIN_LIMIT || limit > CAT_MAX_LIMIT)
 		state_corrupt(TYPE, "The key limit is out of range.");
 
 	c = cat_new((int) limit);
-	c->null_count = state_read_weight(&r, shift);
-	c->total = c->other_count = state_read_weight(&r, shift);
-	c->error = state_read_weight(&r, shift);
-	nkeys = state_read_varint(&r);
+	c->null_count = cursor_weight(&in, shift, TYPE);
+	c->total = c->other_count = cursor_weight(&in, shift, TYPE);
+	c->error = cursor_weight(&in, shift, TYPE);
+	nkeys = cursor_varint(&in, TYPE);
 	if (nkeys > limit)
 		state_corrupt(TYPE, "There are more keys than the limit.");
 	while (c->nkeys < (int) nkeys)
 	{
-		uint128		name_len = state_read_varint(&r);
+		uint64		name_len = cursor_varint(&in, TYPE);
 		const char *name;
 		int128		count;
 
 		if (name_len > CAT_MAX_KEY)
 			state_corrupt(TYPE, "A key is too long.");
-		name = state_read_bytes(&r, (int) name_len);
-		count = state_read_weight(&r, shift);
+		name = (const char *) cursor_take(&in, name_len, TYPE);
+		count = cursor_weight(&in, shift, TYPE);
 		if (count == 0)
 			state_corrupt(TYPE, "A key has no weight.");
 		cat_append(c, name, (int) name_len, count);
@@ -112,8 +112,8 @@ cat_decode(const void *bytes, size_t len)
 			state_corrupt(TYPE, "The keys are not in order.");
 	}
 	c->squares = flags & CAT_FLAG_UNIT ? c->total << WEIGHT_BITS
-		: (int128) state_read_varint(&r);
-	if (r.p != r.end)
+		: (int128) cursor_varint128(&in, TYPE);
+	if (cursor_left(&in) != 0)
 		state_corrupt(TYPE, "It goes on after its end.");
 	problem = unsound(c);
 	if (problem)
@@ -129,8 +129,7 @@ cat_verify(const void *bytes, size_t len)
 
 	initStringInfo(&again);
 	cat_encode(cat_decode(bytes, len), &again);
-	if ((size_t) again.len != len || memcmp(again.data, bytes, len) != 0)
-		state_corrupt(TYPE, "It is not in its shortest form.");
+	state_check_form(TYPE, &again, bytes, len);
 	pfree(again.data);
 }
 
@@ -171,7 +170,7 @@ cat_to_text(const Cat *c, StringInfo out)
 	{
 		if (i)
 			appendStringInfoString(out, ", ");
-		text_put_string(out, c->keys[i].name, c->keys[i].len);
+		json_put_string(out, (Bytes) {c->keys[i].name, c->keys[i].len});
 		appendStringInfoString(out, ": ");
 		text_put_weight(out, c->keys[i].count);
 	}
@@ -179,74 +178,68 @@ cat_to_text(const Cat *c, StringInfo out)
 }
 
 static void
-scan_counts(TextScanner *s, Cat *c)
+scan_counts(JsonReader *r, Cat *c)
 {
-	bool		first = true;
-	char	   *name;
-	int			len;
+	Bytes		name;
 
-	text_expect(s, '{');
-	while (text_member(s, &first, &name, &len))
+	json_begin_object(r);
+	while (json_next_member(r, &name))
 	{
-		int128		count = text_weight(s);
+		int128		count = text_weight(r);
 
 		if (count == 0)
-			text_fail(s, "A key has no weight.");
-		if (len > CAT_MAX_KEY)
-			text_fail(s, psprintf("A key is longer than %d bytes.", CAT_MAX_KEY));
+			json_fail_detail(r, "A key has no weight.");
+		if (name.len > CAT_MAX_KEY)
+			json_fail_detail(r, psprintf("A key is longer than %d bytes.", CAT_MAX_KEY));
 		if (c->nkeys == CAT_MAX_LIMIT)
-			text_fail(s, "There are more keys than the limit.");
-		if (cat_find(c, name, len))
-			text_fail(s, psprintf("Key \"%s\" appears twice.", name));
-		cat_append(c, name, len, count);
+			json_fail_detail(r, "There are more keys than the limit.");
+		if (cat_find(c, name.data, name.len))
+			json_fail_detail(r, psprintf("Key \"%.*s\" appears twice.", (int) name.len, name.data));
+		cat_append(c, name.data, name.len, count);
 	}
 }
 
 Cat *
 cat_from_text(const char *text)
 {
-	TextScanner s = {TYPE, text, text};
+	JsonReader	r;
 	Cat		   *c = cat_new(CAT_DEFAULT_LIMIT);
 	uint32		seen = 0;
-	bool		first = true;
-	char	   *key;
-	int			len;
+	Bytes		key;
 	const char *problem;
 
-	text_expect(&s, '{');
-	while (text_member(&s, &first, &key, &len))
-		switch (text_choice(&s, key, members, lengthof(members), &seen))
+	text_begin(&r, TYPE, text);
+	while (json_next_member(&r, &key))
+		switch (text_choice(&r, key, members, lengthof(members), &seen))
 		{
 			case KEY_LIMIT:
-				c->limit = text_int(&s, CAT_MIN_LIMIT, CAT_MAX_LIMIT);
+				c->limit = text_int(&r, CAT_MIN_LIMIT, CAT_MAX_LIMIT);
 				break;
 			case KEY_NULL:
-				c->null_count = text_weight(&s);
+				c->null_count = text_weight(&r);
 				break;
 			case KEY_OTHER:
-				c->other_count = text_weight(&s);
+				c->other_count = text_weight(&r);
 				c->total += c->other_count;
 				break;
 			case KEY_ERROR:
-				c->error = text_weight(&s);
+				c->error = text_weight(&r);
 				break;
 			case KEY_SQUARES:
-				c->squares = text_squares(&s);
+				c->squares = text_squares(&r);
 				break;
 			case KEY_COUNTS:
-				scan_counts(&s, c);
+				scan_counts(&r, c);
 				break;
 		}
-	text_end(&s);
+	text_end(&r);
 
-	for (int i = 0; i < (int) lengthof(members); i++)
-		if ((i == KEY_LIMIT || i == KEY_COUNTS) && !(seen & (uint32) 1 << i))
-			text_fail(&s, psprintf("Key \"%s\" is missing.", members[i]));
+	text_check_seen(&r, members, 1 << KEY_LIMIT | 1 << KEY_COUNTS, seen);
 	if (!(seen & 1 << KEY_SQUARES))
 		c->squares = c->total << WEIGHT_BITS;
 	problem = unsound(c);
 	if (problem)
-		text_fail(&s, problem);
+		json_fail_detail(&r, problem);
 	cat_sort(c);
 	return c;
 }

@@ -5,7 +5,6 @@
  */
 #include "postgres.h"
 
-#include "libpq/pqformat.h"
 #include "mb/pg_wchar.h"
 
 #include "kernel/cat_sql.h"
@@ -22,11 +21,9 @@ cat_to_datum(const Cat *c)
 
 	cat_trim(copy);
 	cat_sort(copy);
-	initStringInfo(&out);
-	appendStringInfoSpaces(&out, VARHDRSZ);
+	state_begin(&out);
 	cat_encode(copy, &out);
-	SET_VARSIZE(out.data, out.len);
-	return PointerGetDatum(out.data);
+	return state_end(&out);
 }
 
 Datum
@@ -45,20 +42,19 @@ sql_cat_out(PG_FUNCTION_ARGS)
 	PG_RETURN_CSTRING(out.data);
 }
 
+static void
+verify_with_names(const void *bytes, size_t len)
+{
+	Cat		   *c;
+
+	cat_verify(bytes, len);
+	c = cat_decode(bytes, len);
+	for (int i = 0; i < c->nkeys; i++)
+		(void) pg_verify_mbstr(GetDatabaseEncoding(), c->keys[i].name, c->keys[i].len, false);
+}
+
 Datum
 sql_cat_recv(PG_FUNCTION_ARGS)
 {
-	StringInfo	in = (StringInfo) PG_GETARG_POINTER(0);
-	int			len = in->len - in->cursor;
-	const char *body = pq_getmsgbytes(in, len);
-	struct varlena *result = palloc(VARHDRSZ + len);
-	Cat		   *c;
-
-	cat_verify(body, len);
-	c = cat_decode(body, len);
-	for (int i = 0; i < c->nkeys; i++)
-		(void) pg_verify_mbstr(GetDatabaseEncoding(), c->keys[i].name, c->keys[i].len, false);
-	SET_VARSIZE(result, VARHDRSZ + len);
-	memcpy(VARDATA(result), body, len);
-	PG_RETURN_POINTER(result);
+	return state_receive(fcinfo, verify_with_names);
 }

@@ -5,10 +5,8 @@
 #ifndef LLMTRACE_CAT_SQL_H
 #define LLMTRACE_CAT_SQL_H
 
-#include "fmgr.h"
-
-#include "compat.h"
 #include "kernel/cat.h"
+#include "kernel/state_sql.h"
 
 /* A fresh cat, its names in the datum */
 static inline Cat *

@@ -13,6 +13,7 @@
 
 #include "kernel/derive.h"
 #include "kernel/json_reader.h"
+#include "kernel/prompt_hash.h"
 #include "kernel/repair.h"
 
 /* Texts longer than this are bodies, not figures. */
@@ -118,7 +119,7 @@ read_facts(SpanSet *set, Bytes text, int depth, JsonFacts *facts)
 	if (json != text.data)
 		text = arena_copy(&set->arena, json, len);
 	/* a seventh of such texts in the wild are Python's, not JSON */
-	if (!json_is_valid(text, VALUE_MAX_DEPTH))
+	if (!json_is_valid(text, VALUE_MAX_DEPTH, false))
 		return false;
 	json_reader_init(&r, text.data, text.len, "JSON text in an attribute", &set->arena);
 	collect_facts(&r, facts, depth);
@@ -378,14 +379,39 @@ first_token_event(const Event *events, uint32 n)
 bool
 events_need_deriving(const Event *events, uint32 n)
 {
-	return first_token_event(events, n) != NULL;
+	if (first_token_event(events, n) != NULL)
+		return true;
+	for (uint32 i = 0; i < n; i++)
+		if (event_bears_prompt(events[i].name))
+			return true;
+	return false;
+}
+
+/* Could something be derived from these keys, in a span of this kind? */
+bool
+shape_needs_deriving(const Shape *shape, OperationKind kind)
+{
+	return shape->has_rules || (shape->has_prompt && kind_bears_prompt(kind));
+}
+
+static void
+derive_prompt(SpanSet *set, const Span *span)
+{
+	SpanColumns columns = span_columns(set, span);
+	Bytes		hash;
+
+	if (prompt_hash(set, span, columns_kind(&columns), &hash))
+		push_derived(set, COLUMN_PROMPT_HASH, value_string(hash));
 }
 
 /* Is there anything to derive from?  The span's own attributes are sorted. */
 bool
 span_needs_deriving(const SpanSet *set, const Span *span)
 {
-	return set->shapes[span->shape].has_rules || events_need_deriving(span->events, span->event_count);
+	const Shape *shape = &set->shapes[span->shape];
+
+	return shape->has_rules || shape->has_prompt ||
+		events_need_deriving(span->events, span->event_count);
 }
 
 /*
@@ -396,18 +422,19 @@ void
 span_derive(SpanSet *set, const Span *span)
 {
 	const Event *event = first_token_event(span->events, span->event_count);
+	const Shape *shape = &set->shapes[span->shape];
 	int64		time_ns;
 
-	for (uint32 i = 0; i < span->attributes.n; i++)
+	for (uint32 i = 0; i < span->attributes.n && shape->has_rules; i++)
 	{
 		const Value *v = &span->attributes.values[i];
-		int			known = set->keys[span->attributes.keys[i]].known;
 
-		if (known < 0 || v->type != VALUE_STRING)
+		if (v->type != VALUE_STRING)
 			continue;
-		switch ((DeriveRule) known_keys[known].rule)
+		switch ((DeriveRule) set->keys[span->attributes.keys[i]].rule)
 		{
 			case DERIVE_NOTHING:
+			case DERIVE_PROMPT:
 				break;
 			case DERIVE_USAGE:
 				derive_usage(set, value_bytes(v));
@@ -432,4 +459,6 @@ span_derive(SpanSet *set, const Span *span)
 	}
 	if (event)
 		derive_first_token(set, span, event->time_ns);
+	if (shape->has_prompt || span->event_count > 0)
+		derive_prompt(set, span);
 }

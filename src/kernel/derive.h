@@ -7,6 +7,7 @@
 
 #include "kernel/spanset.h"
 
+extern bool shape_needs_deriving(const Shape *shape, OperationKind kind);
 extern bool events_need_deriving(const Event *events, uint32 n);
 extern bool span_needs_deriving(const SpanSet *set, const Span *span);
 extern void span_derive(SpanSet *set, const Span *span);

@@ -29,16 +29,6 @@ struct DistAggState
 	DistValue	buffer[DIST_BATCH];
 };
 
-static MemoryContext
-agg_context(FunctionCallInfo fcinfo)
-{
-	MemoryContext context;
-
-	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "aggregate function called in non-aggregate context");
-	return context;
-}
-
 DistAggState *
 dist_state_new(MemoryContext context, int limit)
 {
@@ -117,18 +107,7 @@ dist_state_merge(DistAggState *state, const Dist *d)
 static int
 limit_argument(FunctionCallInfo fcinfo)
 {
-	int			limit = DIST_DEFAULT_LIMIT;
-
-	if (PG_NARGS() > 3)
-	{
-		if (PG_ARGISNULL(3))
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("bucket limit must not be null")));
-		limit = PG_GETARG_INT32(3);
-		dist_check_limit(limit);
-	}
-	return limit;
+	return aggregate_limit(fcinfo, 3, "bucket limit", DIST_DEFAULT_LIMIT, dist_check_limit);
 }
 
 /* (state, value [, weight [, bucket limit]]); a NULL weight counts as one */
@@ -139,15 +118,13 @@ sql_dist_agg_trans(PG_FUNCTION_ARGS)
 	DistAggState *state;
 
 	if (unlikely(PG_ARGISNULL(0)))
-		state = dist_state_new(agg_context(fcinfo), limit_argument(fcinfo));
+		state = dist_state_new(aggregate_context(fcinfo), limit_argument(fcinfo));
 	else
 		state = (DistAggState *) PG_GETARG_POINTER(0);
 	if (PG_NARGS() > 2 && !PG_ARGISNULL(2))
 		weight = weight_from_float8(PG_GETARG_FLOAT8(2));
-	if (PG_NARGS() > 3 && limit_argument(fcinfo) != state->limit)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("bucket limit must be the same for all rows")));
+	if (PG_NARGS() > 3)
+		aggregate_check_limit("bucket limit", limit_argument(fcinfo), state->limit);
 
 	if (PG_ARGISNULL(1))
 		dist_state_count_null(state, weight);
@@ -159,7 +136,7 @@ sql_dist_agg_trans(PG_FUNCTION_ARGS)
 Datum
 sql_dist_merge_agg_trans(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = agg_context(fcinfo);
+	MemoryContext context = aggregate_context(fcinfo);
 	DistAggState *state = PG_ARGISNULL(0) ? NULL : (DistAggState *) PG_GETARG_POINTER(0);
 
 	if (!PG_ARGISNULL(1))
@@ -178,7 +155,7 @@ sql_dist_merge_agg_trans(PG_FUNCTION_ARGS)
 Datum
 sql_dist_agg_combine(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = agg_context(fcinfo);
+	MemoryContext context = aggregate_context(fcinfo);
 	DistAggState *state = PG_ARGISNULL(0) ? NULL : (DistAggState *) PG_GETARG_POINTER(0);
 
 	if (!PG_ARGISNULL(1))
@@ -199,7 +176,7 @@ sql_dist_agg_combine(PG_FUNCTION_ARGS)
 Datum
 sql_dist_agg_serial(PG_FUNCTION_ARGS)
 {
-	agg_context(fcinfo);
+	aggregate_context(fcinfo);
 	/* a dist's datum is a bytea with its binary form */
 	PG_RETURN_DIST(dist_state_settled((DistAggState *) PG_GETARG_POINTER(0)));
 }
@@ -209,7 +186,7 @@ sql_dist_agg_deserial(PG_FUNCTION_ARGS)
 {
 	DistAggState *state = dist_state_new(CurrentMemoryContext, 0);
 
-	agg_context(fcinfo);
+	aggregate_context(fcinfo);
 	state->dist = PG_GETARG_DIST(0);
 	state->limit = state->dist->limit;
 	PG_RETURN_POINTER(state);
@@ -218,7 +195,7 @@ sql_dist_agg_deserial(PG_FUNCTION_ARGS)
 Datum
 sql_dist_agg_final(PG_FUNCTION_ARGS)
 {
-	agg_context(fcinfo);
+	aggregate_context(fcinfo);
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	PG_RETURN_DIST(dist_state_settled((DistAggState *) PG_GETARG_POINTER(0)));

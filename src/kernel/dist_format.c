@@ -136,22 +136,22 @@ side_encode(const DistSide *side, int shift, StringInfo out)
 
 	if (!side->capacity)
 	{
-		state_write_varint(out, 0);
+		put_varint(out, 0);
 		return;
 	}
-	state_write_varint(out, (uint32) (side->last - side->first + 1));
-	state_write_int(out, side->first);
+	put_varint(out, (uint32) (side->last - side->first + 1));
+	put_int(out, side->first);
 	while (i <= side->last)
 	{
 		int128		count = side->count[i - side->base];
 		int32		from = i++;
 
-		state_write_varint(out, (uint128) count >> shift);
+		put_varint128(out, (uint128) count >> shift);
 		if (count)
 			continue;
 		while (side->count[i - side->base] == 0)
 			i++;
-		state_write_varint(out, (uint32) (i - from));
+		put_varint(out, (uint32) (i - from));
 	}
 }
 
@@ -167,53 +167,52 @@ dist_encode(const Dist *d, StringInfo out)
 	bool		negative = false;
 	unsigned char bytes[SUM_BYTES];
 
-	appendStringInfoCharMacro(out, DIST_VERSION);
-	appendStringInfoCharMacro(out, (char) (d->flags |
-										   (d->threshold > 0 ? DIST_FLAG_THRESHOLD : 0) |
-										   (unit ? DIST_FLAG_UNIT : 0)));
-	appendStringInfoCharMacro(out, (char) (d->scale + 128));
-	appendStringInfoCharMacro(out, (char) shift);
-	state_write_varint(out, (uint32) d->limit);
-	state_write_varint(out, (uint128) d->null_count >> shift);
-	state_write_varint(out, (uint128) d->nan_count >> shift);
-	state_write_varint(out, (uint128) d->low_count >> shift);
-	state_write_varint(out, (uint128) d->high_count >> shift);
-	state_write_varint(out, (uint128) d->zero_count >> shift);
+	put_byte(out, DIST_VERSION);
+	put_byte(out, (uint8) (d->flags | (d->threshold > 0 ? DIST_FLAG_THRESHOLD : 0) |
+						   (unit ? DIST_FLAG_UNIT : 0)));
+	put_byte(out, (uint8) (d->scale + 128));
+	put_byte(out, (uint8) shift);
+	put_varint(out, (uint32) d->limit);
+	put_varint128(out, (uint128) d->null_count >> shift);
+	put_varint128(out, (uint128) d->nan_count >> shift);
+	put_varint128(out, (uint128) d->low_count >> shift);
+	put_varint128(out, (uint128) d->high_count >> shift);
+	put_varint128(out, (uint128) d->zero_count >> shift);
 	side_encode(&d->negative, shift, out);
 	side_encode(&d->positive, shift, out);
 	if (d->threshold > 0)
-		state_write_float8(out, d->threshold);
+		put_float8(out, d->threshold);
 	if (d->finite_count)
 	{
-		state_write_float8(out, d->min);
-		state_write_float8(out, d->max);
-		state_write_int(out, d->grain);
+		put_float8(out, d->min);
+		put_float8(out, d->max);
+		put_int(out, d->grain);
 	}
 	if (!unit)
-		state_write_varint(out, (uint128) d->squares);
+		put_varint128(out, (uint128) d->squares);
 
 	if (!(d->flags & DIST_FLAG_NO_SUM))
 		len = sum_to_bytes(d, bytes, &position, &negative);
-	state_write_varint(out, (uint32) len << 1 | negative);
+	put_varint(out, (uint32) len << 1 | negative);
 	if (len)
 	{
-		state_write_varint(out, (uint32) position);
-		appendBinaryStringInfo(out, (char *) bytes + position, len);
+		put_varint(out, (uint32) position);
+		put_bytes(out, bytes + position, len);
 	}
 }
 
 static void
-side_decode(Dist *d, DistSide *side, int shift, StateReader *r)
+side_decode(Dist *d, DistSide *side, int shift, Cursor *c)
 {
-	uint128		span = state_read_varint(r);
+	uint64		span = cursor_varint(c, TYPE);
 	int32		i = 0;
 
 	if (span == 0)
 		return;
-	if (span > (uint128) d->limit)
+	if (span > (uint64) d->limit)
 		state_corrupt(TYPE, "There are more buckets than the limit.");
 	side->capacity = (int32) span;
-	side->base = side->first = state_read_int(r, DIST_MIN_INDEX, DIST_MAX_INDEX);
+	side->base = side->first = cursor_int(c, DIST_MIN_INDEX, DIST_MAX_INDEX, TYPE);
 	if (!dist_index_exists(side->first, d->scale) ||
 		!dist_index_exists((int64) side->first + side->capacity - 1, d->scale))
 		state_corrupt(TYPE, "A bucket lies beyond the values of float8.");
@@ -221,7 +220,7 @@ side_decode(Dist *d, DistSide *side, int shift, StateReader *r)
 	side->count = palloc0((size_t) side->capacity * sizeof(int128));
 	while (i < side->capacity)
 	{
-		int128		count = state_read_weight(r, shift);
+		int128		count = cursor_weight(c, shift, TYPE);
 
 		if (count)
 		{
@@ -230,9 +229,9 @@ side_decode(Dist *d, DistSide *side, int shift, StateReader *r)
 		}
 		else
 		{
-			uint128		run = state_read_varint(r);
+			uint64		run = cursor_varint(c, TYPE);
 
-			if (run == 0 || i == 0 || run >= (uint128) (side->capacity - i))
+			if (run == 0 || i == 0 || run >= (uint64) (side->capacity - i))
 				state_corrupt(TYPE, "The first and last bucket must not be empty.");
 			i += (int32) run;
 		}
@@ -243,21 +242,21 @@ side_decode(Dist *d, DistSide *side, int shift, StateReader *r)
 Dist *
 dist_decode(const void *bytes, size_t len)
 {
-	StateReader r = {TYPE, bytes, (const unsigned char *) bytes + len};
+	Cursor		c = {bytes, (const uint8 *) bytes + len};
 	Dist	   *d;
 	int			flags;
 	int			scale;
 	int			shift;
-	uint128		limit;
-	uint128		sum_len;
+	uint64		limit;
+	uint64		sum_len;
 	const char *problem;
 
-	if (state_read_byte(&r) != DIST_VERSION)
+	if (cursor_byte(&c, TYPE) != DIST_VERSION)
 		state_corrupt(TYPE, "The format version is unknown.");
-	flags = state_read_byte(&r);
-	scale = state_read_byte(&r) - 128;
-	shift = state_read_byte(&r);
-	limit = state_read_varint(&r);
+	flags = cursor_byte(&c, TYPE);
+	scale = cursor_byte(&c, TYPE) - 128;
+	shift = cursor_byte(&c, TYPE);
+	limit = cursor_varint(&c, TYPE);
 	if (flags & ~(DIST_FLAG_BOUNDS | DIST_FLAG_NO_SUM | DIST_FLAG_THRESHOLD | DIST_FLAG_UNIT))
 		state_corrupt(TYPE, "A flag is unknown.");
 	if (scale < DIST_MIN_SCALE || scale > DIST_MAX_SCALE || shift > WEIGHT_BITS)
@@ -268,37 +267,37 @@ dist_decode(const void *bytes, size_t len)
 	d = dist_new((int) limit);
 	d->flags = flags & (DIST_FLAG_BOUNDS | DIST_FLAG_NO_SUM);
 	d->scale = scale;
-	d->null_count = state_read_weight(&r, shift);
-	d->nan_count = state_read_weight(&r, shift);
-	d->low_count = state_read_weight(&r, shift);
-	d->high_count = state_read_weight(&r, shift);
-	d->zero_count = state_read_weight(&r, shift);
+	d->null_count = cursor_weight(&c, shift, TYPE);
+	d->nan_count = cursor_weight(&c, shift, TYPE);
+	d->low_count = cursor_weight(&c, shift, TYPE);
+	d->high_count = cursor_weight(&c, shift, TYPE);
+	d->zero_count = cursor_weight(&c, shift, TYPE);
 	d->finite_count = d->zero_count;
-	side_decode(d, &d->negative, shift, &r);
-	side_decode(d, &d->positive, shift, &r);
+	side_decode(d, &d->negative, shift, &c);
+	side_decode(d, &d->positive, shift, &c);
 	if (flags & DIST_FLAG_THRESHOLD)
-		d->threshold = state_read_float8(&r);
+		d->threshold = cursor_float8(&c, TYPE);
 	if (d->finite_count)
 	{
-		d->min = state_read_float8(&r);
-		d->max = state_read_float8(&r);
-		d->grain = state_read_int(&r, DIST_MIN_GRAIN, DIST_MAX_GRAIN);
+		d->min = cursor_float8(&c, TYPE);
+		d->max = cursor_float8(&c, TYPE);
+		d->grain = cursor_int(&c, DIST_MIN_GRAIN, DIST_MAX_GRAIN, TYPE);
 	}
 	if (flags & DIST_FLAG_UNIT)
 		d->squares = dist_total(d) << WEIGHT_BITS;
 	else
-		d->squares = (int128) state_read_varint(&r);
-	sum_len = state_read_varint(&r);
+		d->squares = (int128) cursor_varint128(&c, TYPE);
+	sum_len = cursor_varint(&c, TYPE);
 	if (sum_len >> 1)
 	{
-		uint128		position = state_read_varint(&r);
+		uint64		position = cursor_varint(&c, TYPE);
 
 		if (sum_len >> 1 > SUM_BYTES || position > SUM_BYTES || d->flags & DIST_FLAG_NO_SUM ||
-			!sum_from_bytes(d, (const unsigned char *) state_read_bytes(&r, (int) (sum_len >> 1)),
+			!sum_from_bytes(d, cursor_take(&c, sum_len >> 1, TYPE),
 							(int) (sum_len >> 1), (int) position, (bool) (sum_len & 1)))
 			state_corrupt(TYPE, "The sum is out of range.");
 	}
-	if (r.p != r.end)
+	if (cursor_left(&c) != 0)
 		state_corrupt(TYPE, "It goes on after its end.");
 	problem = unsound(d);
 	if (problem)
@@ -317,8 +316,7 @@ dist_verify(const void *bytes, size_t len)
 
 	initStringInfo(&again);
 	dist_encode(dist_decode(bytes, len), &again);
-	if ((size_t) again.len != len || memcmp(again.data, bytes, len) != 0)
-		state_corrupt(TYPE, "It is not in its shortest form.");
+	state_check_form(TYPE, &again, bytes, len);
 	pfree(again.data);
 }
 
@@ -431,178 +429,162 @@ dist_to_text(const Dist *d, StringInfo out)
 
 /* "-0x19p-1": an integer magnitude in hexadecimal times a power of two */
 static void
-scan_sum(TextScanner *s, Dist *d)
+scan_sum(JsonReader *r, Dist *d)
 {
+	static const char expected[] = "a sum like \"0x19p-1\"";
 	unsigned char bytes[SUM_BYTES] = {0};
-	const char *digits;
-	int			ndigits;
-	int			exponent;
-	bool		negative;
+	Bytes		text = r->token == JSON_TOKEN_STRING ? json_peek_text(r) : BYTES_LITERAL("");
+	const char *end = text.data + text.len - 1;		/* the closing quote */
+	const char *digits = text.data + 1;
+	bool		negative = text.len > 1 && *digits == '-';
+	int			ndigits = 0;
+	int64		exponent;
 
-	text_expect(s, '"');
-	negative = text_try(s, '-');
-	if (strncmp(s->p, "0x", 2) != 0)
-		text_fail(s, "Expected a sum like \"0x19p-1\".");
-	digits = s->p += 2;
-	while ((*s->p >= '0' && *s->p <= '9') || (*s->p >= 'a' && *s->p <= 'f'))
-		s->p++;
-	ndigits = (int) Min(s->p - digits, 2 * SUM_BYTES + 1);
-	if (ndigits == 0 || ndigits > 2 * SUM_BYTES || *s->p != 'p')
-		text_fail(s, "Expected a sum like \"0x19p-1\".");
-	s->p++;
-	exponent = text_int(s, SUM_UNIT_EXPONENT, 1100) - SUM_UNIT_EXPONENT;
+	digits += negative;
+	if (text.len < 6 || strncmp(digits, "0x", 2) != 0)
+		json_fail(r, expected);
+	digits += 2;
+	while (digits + ndigits < end && hex_digit(digits[ndigits]) < 16)
+		ndigits++;
+	if (ndigits == 0 || ndigits > 2 * SUM_BYTES || digits[ndigits] != 'p' ||
+		!number_read_int((Bytes) {digits + ndigits + 1, end - digits - ndigits - 1}, &exponent))
+		json_fail(r, expected);
 	for (int i = 0; i < ndigits; i++)
-	{
-		char		c = digits[ndigits - 1 - i];
-
-		bytes[i / 2] |= (unsigned char) ((c <= '9' ? c - '0' : c - 'a' + 10) << 4 * (i % 2));
-	}
-	if (exponent % 8 || !sum_from_bytes(d, bytes, (ndigits + 1) / 2, exponent / 8, negative))
-		text_fail(s, "The sum is out of range.");
-	text_expect(s, '"');
+		bytes[i / 2] |= (unsigned char) (hex_digit(digits[ndigits - 1 - i]) << 4 * (i % 2));
+	if (exponent < SUM_UNIT_EXPONENT || exponent > 1100 || (exponent - SUM_UNIT_EXPONENT) % 8 ||
+		!sum_from_bytes(d, bytes, (ndigits + 1) / 2, (int) (exponent - SUM_UNIT_EXPONENT) / 8, negative))
+		json_fail_detail(r, "The sum is out of range.");
+	json_next(r);
 }
 
 static void
-scan_side(TextScanner *s, Dist *d, DistSide *side)
+scan_side(JsonReader *r, Dist *d, DistSide *side)
 {
 	static const char *const members[] = {"first", "counts"};
 	uint32		seen = 0;
-	bool		first = true;
-	char	   *key;
-	int			len;
+	Bytes		key;
 
-	text_expect(s, '{');
-	while (text_member(s, &first, &key, &len))
+	json_begin_object(r);
+	while (json_next_member(r, &key))
 	{
 		int			n = 0;
 
-		if (text_choice(s, key, members, lengthof(members), &seen) == 0)
+		if (text_choice(r, key, members, lengthof(members), &seen) == 0)
 		{
-			side->base = side->first = text_int(s, DIST_MIN_INDEX, DIST_MAX_INDEX);
+			side->base = side->first = text_int(r, DIST_MIN_INDEX, DIST_MAX_INDEX);
 			continue;
 		}
 		side->capacity = DIST_MAX_LIMIT;
 		side->count = palloc0(DIST_MAX_LIMIT * sizeof(int128));
-		text_expect(s, '[');
-		do
+		json_begin_array(r);
+		while (json_next_element(r))
 		{
 			if (n == DIST_MAX_LIMIT)
-				text_fail(s, "There are too many buckets.");
-			side->count[n] = text_weight(s);
+				json_fail_detail(r, "There are too many buckets.");
+			side->count[n] = text_weight(r);
 			d->finite_count += side->count[n++];
-		} while (text_try(s, ','));
-		text_expect(s, ']');
-		if (side->count[0] == 0 || side->count[n - 1] == 0)
-			text_fail(s, "The first and last bucket must not be empty.");
+		}
+		if (n == 0 || side->count[0] == 0 || side->count[n - 1] == 0)
+			json_fail_detail(r, "The first and last bucket must not be empty.");
 		side->last = n - 1;
 	}
-	if (seen != 3)
-		text_fail(s, "Buckets need the keys first and counts.");
+	text_check_seen(r, members, 3, seen);
 	side->last += side->first;
 }
 
 static void
-check_side(TextScanner *s, const Dist *d, const DistSide *side)
+check_side(JsonReader *r, const Dist *d, const DistSide *side)
 {
 	if (!side->capacity)
 		return;
 	if (side->last - side->first >= d->limit)
-		text_fail(s, "There are more buckets than the limit.");
+		json_fail_detail(r, "There are more buckets than the limit.");
 	if (!dist_index_exists(side->first, d->scale) || !dist_index_exists(side->last, d->scale))
-		text_fail(s, "A bucket lies beyond the values of float8.");
+		json_fail_detail(r, "A bucket lies beyond the values of float8.");
 }
 
 Dist *
 dist_from_text(const char *text)
 {
-	TextScanner s = {TYPE, text, text};
+	JsonReader	r;
 	Dist	   *d = dist_new(DIST_DEFAULT_LIMIT);
 	uint32		seen = 0;
 	uint32		needed = 1 << KEY_SCALE | 1 << KEY_LIMIT;
-	bool		first = true;
-	char	   *key;
-	int			len;
+	Bytes		key;
 	const char *problem;
 
-	text_expect(&s, '{');
-	while (text_member(&s, &first, &key, &len))
-	{
-		switch (text_choice(&s, key, keys, lengthof(keys), &seen))
+	text_begin(&r, TYPE, text);
+	while (json_next_member(&r, &key))
+		switch (text_choice(&r, key, keys, lengthof(keys), &seen))
 		{
 			case KEY_SCALE:
-				d->scale = text_int(&s, DIST_MIN_SCALE, DIST_MAX_SCALE);
+				d->scale = text_int(&r, DIST_MIN_SCALE, DIST_MAX_SCALE);
 				break;
 			case KEY_LIMIT:
-				d->limit = text_int(&s, DIST_MIN_LIMIT, DIST_MAX_LIMIT);
+				d->limit = text_int(&r, DIST_MIN_LIMIT, DIST_MAX_LIMIT);
 				break;
 			case KEY_NULL:
-				d->null_count = text_weight(&s);
+				d->null_count = text_weight(&r);
 				break;
 			case KEY_NAN:
-				d->nan_count = text_weight(&s);
+				d->nan_count = text_weight(&r);
 				break;
 			case KEY_LOW:
-				d->low_count = text_weight(&s);
+				d->low_count = text_weight(&r);
 				break;
 			case KEY_HIGH:
-				d->high_count = text_weight(&s);
+				d->high_count = text_weight(&r);
 				break;
 			case KEY_ZERO:
-				d->zero_count = text_weight(&s);
+				d->zero_count = text_weight(&r);
 				d->finite_count += d->zero_count;
 				break;
 			case KEY_THRESHOLD:
-				d->threshold = text_float8(&s);
+				d->threshold = text_float8(&r);
 				break;
 			case KEY_MIN:
-				d->min = text_float8(&s);
+				d->min = text_float8(&r);
 				break;
 			case KEY_MAX:
-				d->max = text_float8(&s);
+				d->max = text_float8(&r);
 				break;
 			case KEY_BOUNDS:
-				if (text_int(&s, 0, 1))
+				if (text_int(&r, 0, 1))
 					d->flags |= DIST_FLAG_BOUNDS;
 				break;
 			case KEY_GRAIN:
-				d->grain = text_int(&s, DIST_MIN_GRAIN, DIST_MAX_GRAIN);
+				d->grain = text_int(&r, DIST_MIN_GRAIN, DIST_MAX_GRAIN);
 				break;
 			case KEY_SQUARES:
-				d->squares = text_squares(&s);
+				d->squares = text_squares(&r);
 				break;
 			case KEY_SUM:
-				if (text_try(&s, 'n'))
+				if (r.token == JSON_TOKEN_NULL)
 				{
-					text_expect(&s, 'u');
-					text_expect(&s, 'l');
-					text_expect(&s, 'l');
+					json_next(&r);
 					d->flags |= DIST_FLAG_NO_SUM;
 				}
 				else
-					scan_sum(&s, d);
+					scan_sum(&r, d);
 				break;
 			case KEY_NEGATIVE:
-				scan_side(&s, d, &d->negative);
+				scan_side(&r, d, &d->negative);
 				break;
 			case KEY_POSITIVE:
-				scan_side(&s, d, &d->positive);
+				scan_side(&r, d, &d->positive);
 				break;
 		}
-		pfree(key);
-	}
-	text_end(&s);
+	text_end(&r);
 
 	if (d->finite_count)
 		needed |= 1 << KEY_MIN | 1 << KEY_MAX | 1 << KEY_GRAIN | 1 << KEY_SUM;
-	for (int i = 0; i < (int) lengthof(keys); i++)
-		if (needed & ~seen & (uint32) 1 << i)
-			text_fail(&s, psprintf("Key \"%s\" is missing.", keys[i]));
+	text_check_seen(&r, keys, needed, seen);
 	if (!(seen & 1 << KEY_SQUARES))
 		d->squares = dist_total(d) << WEIGHT_BITS;
-	check_side(&s, d, &d->negative);
-	check_side(&s, d, &d->positive);
+	check_side(&r, d, &d->negative);
+	check_side(&r, d, &d->positive);
 	problem = unsound(d);
 	if (problem)
-		text_fail(&s, problem);
+		json_fail_detail(&r, problem);
 	return d;
 }

@@ -5,8 +5,6 @@
  */
 #include "postgres.h"
 
-#include "libpq/pqformat.h"
-
 #include "kernel/dist_sql.h"
 
 PG_FUNCTION_INFO_V1(sql_dist_in);
@@ -18,11 +16,9 @@ dist_to_datum(const Dist *d)
 {
 	StringInfoData out;
 
-	initStringInfo(&out);
-	appendStringInfoSpaces(&out, VARHDRSZ);
+	state_begin(&out);
 	dist_encode(d, &out);
-	SET_VARSIZE(out.data, out.len);
-	return PointerGetDatum(out.data);
+	return state_end(&out);
 }
 
 Datum
@@ -44,13 +40,5 @@ sql_dist_out(PG_FUNCTION_ARGS)
 Datum
 sql_dist_recv(PG_FUNCTION_ARGS)
 {
-	StringInfo	in = (StringInfo) PG_GETARG_POINTER(0);
-	int			len = in->len - in->cursor;
-	const char *body = pq_getmsgbytes(in, len);
-	struct varlena *result = palloc(VARHDRSZ + len);
-
-	dist_verify(body, len);
-	SET_VARSIZE(result, VARHDRSZ + len);
-	memcpy(VARDATA(result), body, len);
-	PG_RETURN_POINTER(result);
+	return state_receive(fcinfo, dist_verify);
 }

@@ -39,16 +39,6 @@ typedef struct GroupsState
 	DistAggState *null_dist;	/* of spans that lack the column */
 } GroupsState;
 
-static MemoryContext
-agg_context(FunctionCallInfo fcinfo)
-{
-	MemoryContext context;
-
-	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "aggregate function called in non-aggregate context");
-	return context;
-}
-
 /* The number of a column by its name. */
 static int
 column_arg(FunctionCallInfo fcinfo, int arg, const char *const *names, int count)
@@ -88,7 +78,7 @@ PG_FUNCTION_INFO_V1(dist_spans_agg_trans);
 Datum
 dist_spans_agg_trans(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = agg_context(fcinfo);
+	MemoryContext context = aggregate_context(fcinfo);
 	DistAggState *state = PG_ARGISNULL(0) ? dist_state_new(context, DIST_DEFAULT_LIMIT) :
 		(DistAggState *) PG_GETARG_POINTER(0);
 
@@ -204,7 +194,7 @@ PG_FUNCTION_INFO_V1(dist_spans_by_agg_trans);
 Datum
 dist_spans_by_agg_trans(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = agg_context(fcinfo);
+	MemoryContext context = aggregate_context(fcinfo);
 	GroupsState *state = PG_ARGISNULL(0) ? groups_new(context) :
 		(GroupsState *) PG_GETARG_POINTER(0);
 
@@ -245,7 +235,7 @@ PG_FUNCTION_INFO_V1(dist_spans_by_agg_combine);
 Datum
 dist_spans_by_agg_combine(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = agg_context(fcinfo);
+	MemoryContext context = aggregate_context(fcinfo);
 	GroupsState *state = PG_ARGISNULL(0) ? NULL : (GroupsState *) PG_GETARG_POINTER(0);
 
 	if (!PG_ARGISNULL(1))
@@ -289,7 +279,7 @@ dist_spans_by_agg_serialize(PG_FUNCTION_ARGS)
 	const GroupsState *state = (GroupsState *) PG_GETARG_POINTER(0);
 	StringInfoData buf;
 
-	agg_context(fcinfo);
+	aggregate_context(fcinfo);
 	initStringInfo(&buf);
 	put_varint(&buf, state->names.count + (state->null_dist ? 1 : 0));
 	for (uint32 i = 0; i < state->names.count; i++)
@@ -309,7 +299,7 @@ dist_spans_by_agg_deserialize(PG_FUNCTION_ARGS)
 	GroupsState *state;
 	uint32		count;
 
-	agg_context(fcinfo);
+	aggregate_context(fcinfo);
 	state = groups_new(CurrentMemoryContext);
 	count = cursor_count(&c, 3, "groups");
 	for (uint32 i = 0; i < count; i++)
@@ -363,7 +353,7 @@ dist_spans_by_agg_final(PG_FUNCTION_ARGS)
 	uint32	   *order;
 	int			count = 0;
 
-	agg_context(fcinfo);
+	aggregate_context(fcinfo);
 	if (state == NULL)
 		PG_RETURN_NULL();
 	desc = lookup_rowtype_tupdesc_copy(element_type, -1);

@@ -5,10 +5,8 @@
 #ifndef LLMTRACE_DIST_SQL_H
 #define LLMTRACE_DIST_SQL_H
 
-#include "fmgr.h"
-
-#include "compat.h"
 #include "kernel/dist.h"
+#include "kernel/state_sql.h"
 
 /* A fresh dist, of the current context's memory */
 static inline Dist *

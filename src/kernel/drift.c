@@ -11,7 +11,7 @@
 #include "kernel/drift.h"
 #include "kernel/probability.h"
 
-/* Bins of equal reference weight. */
+/* Bins of about equal weight. */
 #define DRIFT_BINS		10
 
 /* Cochran's rule: the chi-square approximation wants this much in a cell. */
@@ -301,26 +301,33 @@ pooled_chi2_p(Bin *bins, int nbins, double n_ref, double n_cur)
 	return left > 1 ? chi2_tail(chi2, left - 1) : 1;
 }
 
-/* Bins that are empty on both sides are left out; the order is lost. */
-static void
-compare_bins(Bin *bins, int nbins, double alpha, DriftResult *result)
+/* Bins that are empty on both sides are left out. */
+static int
+drop_empty(Bin *bins, int nbins, double *n_ref, double *n_cur)
 {
-	double		n_ref = 0;
-	double		n_cur = 0;
-	double		bits = 0;
-	double		distance = 0;
 	int			used = 0;
 
+	*n_ref = *n_cur = 0;
 	for (int i = 0; i < nbins; i++)
 		if (bins[i].ref + bins[i].cur > 0)
 		{
-			n_ref += bins[i].ref;
-			n_cur += bins[i].cur;
+			*n_ref += bins[i].ref;
+			*n_cur += bins[i].cur;
 			bins[used++] = bins[i];
 		}
+	return used;
+}
+
+static void
+compare_shares(Bin *bins, int nbins, double alpha, DriftResult *result)
+{
+	double		n_ref;
+	double		n_cur;
+	double		bits = 0;
+	double		distance = 0;
+	int			used = drop_empty(bins, nbins, &n_ref, &n_cur);
 
 	result->psi = 0;
-	result->chi2 = 0;
 	for (int i = 0; i < used; i++)
 	{
 		double		p = bins[i].ref / n_ref;
@@ -333,56 +340,70 @@ compare_bins(Bin *bins, int nbins, double alpha, DriftResult *result)
 		bits += p > 0 ? p * log2(2 * p / (p + q)) : 0;
 		bits += q > 0 ? q * log2(2 * q / (p + q)) : 0;
 		distance += root * root;
-		result->chi2 += chi2_of_bin(&bins[i], n_ref, n_cur);
 	}
 	result->psi_critical = used > 1
 		? (1 / n_ref + 1 / n_cur) * chi2_critical(alpha, used - 1) : 0;
 	result->js = Max(bits / 2, 0);
 	result->hellinger = Min(sqrt(distance / 2), 1);
+}
+
+/* The order of the bins is lost. */
+static void
+compare_counts(Bin *bins, int nbins, DriftResult *result)
+{
+	double		n_ref;
+	double		n_cur;
+	int			used = drop_empty(bins, nbins, &n_ref, &n_cur);
+
+	result->chi2 = 0;
+	for (int i = 0; i < used; i++)
+		result->chi2 += chi2_of_bin(&bins[i], n_ref, n_cur);
 	result->cramers_v = Min(sqrt(result->chi2 / (n_ref + n_cur)), 1);
 	result->chi2_p = pooled_chi2_p(bins, used, n_ref, n_cur);
 }
 
 /*
- * A bin ends with the item that brings the reference to a tenth more of its
- * weight: bins depend on the reference alone, and lie between its items. The
- * first and last are open, but where there is one item only, what lies beside
- * it is a bin on each side.
+ * A bin ends with the item that brings the reference, or both sides together,
+ * to a tenth more of its weight; the first and last are open. Bins of the
+ * reference lie between its items; where it has one item only, what lies
+ * beside that is a bin on each side.
  */
 static void
-compare_line_bins(const DriftSample *ref, const DriftSample *cur, double alpha,
-				  DriftResult *result)
+cut_line(const DriftSample *ref, const DriftSample *cur, bool by_both, Bin bins[DRIFT_BINS])
 {
 	double		unit_ref = ref->effective / ref->count;
 	double		unit_cur = cur->effective / cur->count;
-	bool		alone = ref->nitems == 1;
+	double		total = ref->effective + (by_both ? cur->effective : 0);
+	bool		alone = !by_both && ref->nitems == 1;
 	double		passed = 0;
 	double		next = 1;
-	Bin			bins[DRIFT_BINS] = {{0, 0}};
 	int			bin = 0;
 	Pair		pair = {0};
 
+	memset(bins, 0, DRIFT_BINS * sizeof(Bin));
 	while (next_pair(ref, cur, &pair))
 	{
+		double		in_ref = pair.ref ? pair.ref->weight * unit_ref : 0;
+		double		in_cur = pair.cur ? pair.cur->weight * unit_cur : 0;
+		bool		more = pair.next_ref < ref->nitems ||
+			(by_both && pair.next_cur < cur->nitems);
+
 		if (pair.ref && alone)
 			bin++;
-		if (pair.ref)
-			bins[bin].ref += pair.ref->weight * unit_ref;
-		if (pair.cur)
-			bins[bin].cur += pair.cur->weight * unit_cur;
-		if (!pair.ref)
+		bins[bin].ref += in_ref;
+		bins[bin].cur += in_cur;
+		if (!pair.ref && !by_both)
 			continue;
-		passed += pair.ref->weight;
+		passed += in_ref + (by_both ? in_cur : 0);
 		if (alone)
 			bin++;
-		else if (passed * DRIFT_BINS >= ref->count * next && pair.next_ref < ref->nitems)
+		else if (passed * DRIFT_BINS >= total * next && more)
 		{
 			/* rounding may complete the weight before the last item */
-			next = floor(passed * DRIFT_BINS / ref->count) + 1;
+			next = floor(passed * DRIFT_BINS / total) + 1;
 			bin = Min(bin + 1, DRIFT_BINS - 1);
 		}
 	}
-	compare_bins(bins, lengthof(bins), alpha, result);
 }
 
 /* ----------------------------------------------------------------- results */
@@ -403,6 +424,8 @@ no_result(DriftResult *result)
 void
 drift_numeric(const DriftSample *ref, const DriftSample *cur, double alpha, DriftResult *result)
 {
+	Bin			bins[DRIFT_BINS];
+
 	no_result(result);
 	result->n_ref = ref->count;
 	result->n_cur = cur->count;
@@ -414,7 +437,10 @@ drift_numeric(const DriftSample *ref, const DriftSample *cur, double alpha, Drif
 	result->wasserstein = wasserstein(ref, cur);
 	result->wasserstein_normed = result->wasserstein == 0 ? 0 : result->wasserstein / ref->stddev;
 	result->mean_diff = cur->mean - ref->mean;
-	compare_line_bins(ref, cur, alpha, result);
+	cut_line(ref, cur, false, bins);
+	compare_shares(bins, DRIFT_BINS, alpha, result);
+	cut_line(ref, cur, true, bins);
+	compare_counts(bins, DRIFT_BINS, result);
 }
 
 /* Brings both to the lower scale. */
@@ -487,7 +513,8 @@ drift_cat(const Cat *ref, const Cat *cur, double alpha, DriftResult *result)
 		bins[i].ref *= result->n_ref_effective / (double) ref->total;
 		bins[i].cur *= result->n_cur_effective / (double) cur->total;
 	}
-	compare_bins(bins, nbins, alpha, result);
+	compare_shares(bins, nbins, alpha, result);
+	compare_counts(bins, nbins, result);
 }
 
 /* ----------------------------------------------------------------- verdict */

@@ -29,6 +29,10 @@
  *				"Statistical properties of the population stability index", 2018)
  *	js			Jensen-Shannon divergence in bits, 0..1
  *	hellinger	Hellinger distance, 0..1
+ *
+ * Binned again, ten bins of about equal weight of both sides together: given
+ * these, who is on which side is chance alone, so that the test holds however
+ * unequal the sides' sizes. For categories, the categories.
  *	chi2		chi-square of the table of both sides' bins
  *	chi2_p		of the same table with the rarest bins pooled until all have an
  *				expected count of 5 on both sides (Cochran's rule)

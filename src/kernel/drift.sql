@@ -23,7 +23,7 @@ COMMENT ON COLUMN drift_result.psi IS 'population stability index over about ten
 COMMENT ON COLUMN drift_result.psi_critical IS 'what psi exceeds by chance with probability alpha at these counts';
 COMMENT ON COLUMN drift_result.js IS 'Jensen-Shannon divergence over the same bins, in bits, 0..1';
 COMMENT ON COLUMN drift_result.hellinger IS 'Hellinger distance over the same bins, 0..1';
-COMMENT ON COLUMN drift_result.chi2 IS 'chi-square of the table of both sides over the same bins';
+COMMENT ON COLUMN drift_result.chi2 IS 'chi-square of the table of both sides over about ten bins of equal weight of both together, or over categories';
 COMMENT ON COLUMN drift_result.chi2_p IS 'probability of such a table by chance, rare bins pooled';
 COMMENT ON COLUMN drift_result.cramers_v IS 'Cramer''s V of the table, 0..1';
 COMMENT ON COLUMN drift_result.mean_diff IS 'current mean minus reference mean, in the unit of the values';

@@ -226,18 +226,24 @@ json_depth(Bytes text)
 
 /*
  * Is this one JSON document, nested no deeper than this?  The depth is looked
- * at first, since PostgreSQL's parser recurses.
+ * at first, since PostgreSQL's parser recurses.  With unescape, is it also one
+ * whose texts can be had in SQL: no \u0000, no half of a surrogate pair?
  */
 bool
-json_is_valid(Bytes text, int max_depth)
+json_is_valid(Bytes text, int max_depth, bool unescape)
 {
 	JsonLexContext *lex;
 	bool		is_valid;
 
 	if (json_depth(text) > max_depth)
 		return false;
-	lex = compat_make_json_lexer(text.data, (int) text.len, false);
+	lex = compat_make_json_lexer(text.data, (int) text.len, unescape);
 	is_valid = pg_parse_json(lex, &nullSemAction) == JSON_SUCCESS;
+	if (unescape)
+	{
+		pfree(lex->strval->data);
+		pfree(lex->strval);
+	}
 	pfree(lex);
 	return is_valid;
 }

@@ -42,7 +42,7 @@ extern void json_skip(JsonReader *r);
 extern Bytes json_peek_text(JsonReader *r);
 extern Bytes json_string(JsonReader *r);
 extern size_t json_offset(const JsonReader *r);
-extern bool json_is_valid(Bytes text, int max_depth);
+extern bool json_is_valid(Bytes text, int max_depth, bool unescape);
 
 /* A number as it is written in JSON. */
 extern bool number_read_int(Bytes text, int64 *number);

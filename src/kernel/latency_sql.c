@@ -9,6 +9,7 @@
 #include "kernel/latency_sql.h"
 #include "kernel/span_measure.h"
 #include "kernel/span_times.h"
+#include "kernel/spans.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
@@ -169,12 +170,6 @@ latency_open(FunctionCallInfo fcinfo, LatencyCall *call, int first_option)
 	MemoryContextSwitchTo(old);
 }
 
-float8
-ms_of(int64 ns)
-{
-	return ns / 1e6;
-}
-
 /* -------------------------------------------------------------- functions */
 
 /* The span of each span, upwards, that names an agent; -1 for none. */
@@ -203,19 +198,13 @@ put_section(RowWriter *w, const LatencyCall *call, uint32 number, const int32 *a
 	const SpanClass *class = trajectory_class(t, i);
 	SpanColumns columns = trajectory_columns(t, i);
 	Bytes		name;
-	char		id[17];
-
-	snprintf(id, sizeof(id), "%016llx", (unsigned long long) trajectory_span_id(t, i));
 	row_begin(w);
 	row_int4(w, number + 1);
 	row_int4(w, i + 1);
-	row_cstring(w, id);
+	row_hex_id(w, trajectory_span_id(t, i));
 	row_text(w, class->name);
 	row_cstring(w, operation_kind_name(class->kind));
-	if (span_tool(class, &columns, &name))
-		row_text(w, name);
-	else
-		row_null(w);
+	row_text_or_null(w, span_tool(class, &columns, &name) ? name : (Bytes) {NULL, 0});
 	if (agents[i] >= 0)
 	{
 		SpanColumns agent = trajectory_columns(t, agents[i]);
@@ -226,9 +215,9 @@ put_section(RowWriter *w, const LatencyCall *call, uint32 number, const int32 *a
 	else
 		row_null(w);
 	row_int4(w, s->root + 1);
-	row_float8(w, ms_of(s->start_ns - t->summary.start_ns));
-	row_float8(w, ms_of(s->end_ns - t->summary.start_ns));
-	row_float8(w, ms_of(s->end_ns - s->start_ns));
+	row_ms(w, s->start_ns - t->summary.start_ns);
+	row_ms(w, s->end_ns - t->summary.start_ns);
+	row_ms(w, s->end_ns - s->start_ns);
 	row_bool(w, span_overruns(&call->in, i));
 	row_end(w);
 }
@@ -279,14 +268,14 @@ trajectory_critical_ms(PG_FUNCTION_ARGS)
 	for (uint32 i = 0; i < call->path->section_count; i++)
 		if (matching[s[i].ordinal])
 			sum += s[i].end_ns - s[i].start_ns;
-	PG_RETURN_FLOAT8(ms_of(sum));
+	PG_RETURN_FLOAT8(sum / 1e6);
 }
 
 static void
-row_ms(RowWriter *w, int64 ns, bool is_known)
+row_ms_or_null(RowWriter *w, int64 ns, bool is_known)
 {
 	if (is_known)
-		row_float8(w, ms_of(ns));
+		row_ms(w, ns);
 	else
 		row_null(w);
 }
@@ -334,10 +323,10 @@ trajectory_span_timing(PG_FUNCTION_ARGS)
 		CHECK_FOR_INTERRUPTS();
 		row_begin(&w);
 		row_int4(&w, i + 1);
-		row_ms(&w, self_ns[i], self_ns[i] != TIME_OPEN);
-		row_ms(&w, critical_ns[i], true);
-		row_ms(&w, slack_ns[i], slack_ns[i] != NOT_WAITED);
-		row_ms(&w, drag_ns[i], true);
+		row_ms_or_null(&w, self_ns[i], self_ns[i] != TIME_OPEN);
+		row_ms(&w, critical_ns[i]);
+		row_ms_or_null(&w, slack_ns[i], slack_ns[i] != NOT_WAITED);
+		row_ms(&w, drag_ns[i]);
 		row_bool(&w, span_overruns(&call->in, i));
 		row_end(&w);
 	}
@@ -424,7 +413,7 @@ trajectory_latency_budget(PG_FUNCTION_ARGS)
 		row_begin(&w);
 		row_text(&w, budget->nodes[k].name);
 		row_float8(&w, r->budget_ns / 1e6);
-		row_float8(&w, ms_of(r->critical_ns));
+		row_ms(&w, r->critical_ns);
 		row_float8(&w, r->overrun_ns / 1e6);
 		row_float8(&w, r->created_ns / 1e6);
 		row_float8(&w, r->absorbed_ns / 1e6);
@@ -434,7 +423,7 @@ trajectory_latency_budget(PG_FUNCTION_ARGS)
 			row_null(&w);
 		else
 			row_cstring(&w, budget_verdicts[r->verdict]);
-		row_ms(&w, r->slack_ns, r->slack_ns != NOT_WAITED);
+		row_ms_or_null(&w, r->slack_ns, r->slack_ns != NOT_WAITED);
 		row_end(&w);
 	}
 	return (Datum) 0;

@@ -50,6 +50,5 @@ extern void latency_open(FunctionCallInfo fcinfo, LatencyCall *call, int first_o
 extern uint8 *latency_query(FunctionCallInfo fcinfo, LatencyCall *call, LatencyQuery which,
 							int arg);
 extern Tracequery *kept_query(KeptQuery *kept, const TracequeryDatum *given, MemoryContext parent);
-extern float8 ms_of(int64 ns);
 
 #endif							/* LLMTRACE_LATENCY_SQL_H */

@@ -6,10 +6,12 @@
  * arguments, the later one beginning when an earlier one has failed; or
  * overlapping in time, then the later one is a hedge (only where the arguments
  * are recorded: parallel calls of unknown arguments are just parallel).  An
- * attribute that numbers the attempt.  Events, one a retry, on a single span.
- * What is said explicitly wins over what is inferred.
+ * attribute that numbers the attempt, or, on HTTP spans below the call, how
+ * often the request was sent again.  Events, one a retry, on a single span.
+ * What is said explicitly wins over what is inferred, and what the call says
+ * over what is below it.
  *
- * One pass over the spans with a hash table: O(n).
+ * Two passes over the spans with a hash table: O(n).
  */
 #include "postgres.h"
 
@@ -50,10 +52,10 @@ call_arguments(const Trajectory *t, uint32 ordinal)
 }
 
 static uint32
-call_hash(const Trajectory *t, uint32 ordinal, const Value *arguments)
+call_hash(const Trajectory *t, uint32 ordinal, uint32 name_hash, const Value *arguments)
 {
 	const SpanClass *class = trajectory_class(t, ordinal);
-	uint32		h = hash_text(class->name);
+	uint32		h = name_hash;
 
 	h = hash_combine(h, murmurhash32((uint32) t->parent[ordinal]));
 	h = hash_combine(h, class->kind);
@@ -85,9 +87,68 @@ count_retry_events(const Trajectory *t, uint32 ordinal)
 	return count;
 }
 
-/* What the span itself says about its attempt. */
+/* How often an HTTP span says that its request was sent again; 0 if it doesn't. */
+static int32
+resend_count(const Trajectory *t, uint32 ordinal, int resend_key)
+{
+	SpanColumns columns = trajectory_columns(t, ordinal);
+	const Shape *shape = columns.shape;
+	int64		count;
+
+	for (uint32 i = shape_first_alias(shape, COLUMN_ATTEMPT);
+		 shape_is_alias(shape, i, COLUMN_ATTEMPT); i++)
+	{
+		uint32		place = shape_alias_place(shape, i);
+
+		if (columns.keys[shape->keys[place]].known == resend_key &&
+			value_read_int(span_value(&columns, place), &count) &&
+			count > 0 && count < PG_INT32_MAX)
+			return (int32) count;
+	}
+	return 0;
+}
+
+/*
+ * For each call the most resends among the HTTP spans whose nearest call above
+ * it is.  NULL if no span speaks of any.
+ */
+static int32 *
+gather_resends(const Trajectory *t)
+{
+	int			resend_key = known_key_find(BYTES_LITERAL("http.request.resend_count"));
+	int32	   *resends;
+	int32	   *above;
+	bool		is_spoken_of = false;
+
+	for (uint32 c = 0; c < t->class_count && !is_spoken_of; c++)
+		is_spoken_of = !kind_is_call(t->classes[c].kind) &&
+			shape_bears(&t->shapes[t->classes[c].shape], COLUMN_ATTEMPT);
+	if (!is_spoken_of)
+		return NULL;
+
+	resends = palloc_extended(t->n * sizeof(int32), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	above = palloc_extended(t->n * sizeof(int32), MCXT_ALLOC_HUGE);
+	for (uint32 i = 0; i < t->n; i++)
+	{
+		int32		parent = t->parent[i];
+
+		CHECK_FOR_INTERRUPTS();
+		above[i] = parent < 0 || kind_is_call(trajectory_class(t, parent)->kind) ?
+			parent : above[parent];
+		if (above[i] >= 0 && !kind_is_call(trajectory_class(t, i)->kind))
+		{
+			int32		count = resend_count(t, i, resend_key);
+
+			resends[above[i]] = Max(resends[above[i]], count);
+		}
+	}
+	pfree(above);
+	return resends;
+}
+
+/* What is said about a call's attempt, by itself or by spans below it. */
 static void
-read_attempt(const Trajectory *t, uint32 ordinal, LogicalCall *call)
+read_attempt(const Trajectory *t, uint32 ordinal, int32 resends, LogicalCall *call)
 {
 	SpanColumns columns = trajectory_columns(t, ordinal);
 	int64		attempt;
@@ -97,6 +158,11 @@ read_attempt(const Trajectory *t, uint32 ordinal, LogicalCall *call)
 	if (column_int(&columns, COLUMN_ATTEMPT, &attempt) && attempt > 0 && attempt <= PG_INT32_MAX)
 	{
 		call->attempt = (int32) attempt;
+		call->source = ATTEMPT_ATTRIBUTE;
+	}
+	else if (resends > 0)
+	{
+		call->attempt += resends;
 		call->source = ATTEMPT_ATTRIBUTE;
 	}
 	else if ((retries = count_retry_events(t, ordinal)) > 0)
@@ -132,8 +198,13 @@ logical_calls(const Trajectory *t)
 	uint32		mask = pg_nextpower2_32(Max(t->n, 4)) * 2 - 1;
 	CallGroup  *groups = palloc_extended(((size_t) mask + 1) * sizeof(CallGroup),
 										 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	int32	   *resends = gather_resends(t);
+	uint32	   *name_hashes = palloc_extended(Max(t->class_count, 1) * sizeof(uint32), MCXT_ALLOC_HUGE);
 	int32		count = 0;
 
+	for (uint32 i = 0; i < t->class_count; i++)
+		if (kind_is_call(t->classes[i].kind))
+			name_hashes[i] = hash_text(t->classes[i].name);
 	for (uint32 i = 0; i < t->n; i++)
 	{
 		LogicalCall *call = &calls[i];
@@ -146,10 +217,10 @@ logical_calls(const Trajectory *t)
 		call->call = NOT_A_CALL;
 		if (!kind_is_call(trajectory_class(t, i)->kind))
 			continue;
-		read_attempt(t, i, call);
+		read_attempt(t, i, resends ? resends[i] : 0, call);
 
 		arguments = call_arguments(t, i);
-		hash = call_hash(t, i, arguments);
+		hash = call_hash(t, i, name_hashes[t->span_class[i]], arguments);
 		h = hash & mask;
 		while (groups[h].is_used &&
 			   (groups[h].hash != hash ||
@@ -175,6 +246,7 @@ logical_calls(const Trajectory *t)
 		}
 		*group = (CallGroup) {true, hash, i, arguments};
 	}
+	pfree(name_hashes);
 	pfree(groups);
 	return calls;
 }

@@ -8,7 +8,7 @@
 #include "kernel/flamegraph.h"
 #include "kernel/json_reader.h"
 #include "kernel/profile_sql.h"
-#include "kernel/row_writer.h"
+#include "kernel/spans.h"
 #include "kernel/svg.h"
 #include "kernel/trajectory_sql.h"
 #include "kernel/trajectory_text.h"
@@ -101,15 +101,6 @@ key_values(const Trajectory *t, const AttrList *list, StringInfo buf)
 	return (struct varlena *) PG_DETOAST_DATUM(DirectFunctionCall1(jsonb_in, CStringGetDatum(buf->data)));
 }
 
-static void
-row_id(RowWriter *w, uint64 id)
-{
-	char		text[17];
-
-	snprintf(text, sizeof(text), "%016llx", (unsigned long long) id);
-	row_cstring(w, text);
-}
-
 static Bytes
 service_name(const Trajectory *t, const Resource *resource)
 {
@@ -149,11 +140,8 @@ trajectory_grafana_trace(PG_FUNCTION_ARGS)
 			tags[class->resource] = key_values(t, &resource->attributes, &buf);
 		row_begin(&w);
 		row_cstring(&w, trace_id);
-		row_id(&w, trajectory_span_id(t, i));
-		if (t->parent[i] >= 0 || trajectory_parent_id(t, i) != 0)
-			row_id(&w, trajectory_parent_id(t, i));
-		else
-			row_null(&w);
+		row_hex_id(&w, trajectory_span_id(t, i));
+		row_parent_id(&w, t, i);
 		row_text(&w, class->name);
 		row_text(&w, service_name(t, resource));
 		row_varlena(&w, tags[class->resource]);
@@ -162,10 +150,7 @@ trajectory_grafana_trace(PG_FUNCTION_ARGS)
 		row_varlena(&w, own);
 		row_cstring(&w, span_kind_names[class->span_kind]);
 		row_int4(&w, class->is_error ? 2 : class->status == 1 ? 1 : 0);
-		if (extra && extra->status_message.len > 0)
-			row_text(&w, extra->status_message);
-		else
-			row_null(&w);
+		row_text_or_null(&w, extra ? extra->status_message : (Bytes) {NULL, 0});
 		row_end(&w);
 		pfree(own);
 	}

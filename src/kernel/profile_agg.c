@@ -19,12 +19,9 @@ static ProfileAggState *
 state_new(FunctionCallInfo fcinfo)
 {
 	ProfileAggState *state;
-	MemoryContext context;
-	MemoryContext old;
+	MemoryContext context = aggregate_context(fcinfo);
+	MemoryContext old = MemoryContextSwitchTo(context);
 
-	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "aggregate function called in non-aggregate context");
-	old = MemoryContextSwitchTo(context);
 	state = palloc0(sizeof(ProfileAggState));
 	state->context = context;
 	state->profile = profile_new();

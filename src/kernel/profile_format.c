@@ -68,22 +68,22 @@ encode_frames(const Profile *p, const uint32 *order, int shift, StringInfo out)
 			number[name] = count++;
 		}
 	}
-	state_write_varint(out, count);
+	put_varint(out, count);
 	for (uint32 i = 0; i < count; i++)
 	{
-		state_write_varint(out, p->names.items[used[i]].len);
-		appendBinaryStringInfo(out, p->names.items[used[i]].data, p->names.items[used[i]].len);
+		put_varint(out, p->names.items[used[i]].len);
+		put_bytes(out, p->names.items[used[i]].data, p->names.items[used[i]].len);
 	}
-	state_write_varint(out, p->count);
+	put_varint(out, p->count);
 	for (uint32 i = 0; i < p->count; i++)
 	{
 		const ProfileFrame *f = &p->frames[order[i]];
 
-		state_write_varint(out, depth + 1 - f->depth);
-		state_write_varint(out, number[f->name]);
-		appendStringInfoCharMacro(out, (char) f->kind);
+		put_varint(out, depth + 1 - f->depth);
+		put_varint(out, number[f->name]);
+		put_byte(out, f->kind);
 		for (int k = 0; k < PROFILE_SUMS; k++)
-			state_write_varint(out, (uint128) f->sums[k] >> shift);
+			put_varint128(out, (uint128) f->sums[k] >> shift);
 		depth = f->depth;
 	}
 	pfree(number);
@@ -102,46 +102,25 @@ profile_encode(const Profile *p, StringInfo out)
 			all |= p->frames[i].sums[k];
 	shift = state_weight_shift(all);
 
-	appendStringInfoCharMacro(out, PROFILE_VERSION);
-	appendStringInfoCharMacro(out, 0);
-	appendStringInfoCharMacro(out, (char) shift);
-	state_write_varint(out, (uint128) p->traces >> shift);
+	put_byte(out, PROFILE_VERSION);
+	put_byte(out, 0);
+	put_byte(out, shift);
+	put_varint128(out, (uint128) p->traces >> shift);
 	encode_frames(p, order, shift, out);
 	pfree(order);
 }
 
-static int128
-read_amount(StateReader *r, int shift)
-{
-	uint128		raw = state_read_varint(r);
-
-	if (raw > (uint128) AMOUNT_MAX >> shift)
-		state_corrupt(TYPE, "A sum is too large.");
-	return (int128) (raw << shift);
-}
-
-/* A count of things of which each takes at least so many bytes. */
-static uint32
-read_count(StateReader *r, size_t min_size)
-{
-	uint128		count = state_read_varint(r);
-
-	if (count > (size_t) (r->end - r->p) / min_size)
-		state_corrupt(TYPE, "It ends too early.");
-	return (uint32) count;
-}
-
 static void
-decode_names(StateReader *r, Profile *p)
+decode_names(Cursor *c, Profile *p)
 {
-	uint32		count = read_count(r, 1);
+	uint32		count = cursor_count(c, 1, TYPE);
 
 	for (uint32 i = 0; i < count; i++)
 	{
 		Bytes		name;
 
-		name.len = read_count(r, 1);
-		name.data = state_read_bytes(r, name.len);
+		name.len = cursor_count(c, 1, TYPE);
+		name.data = (const char *) cursor_take(c, name.len, TYPE);
 		if (name.len > PROFILE_MAX_NAME)
 			state_corrupt(TYPE, "A name is too long.");
 		if (profile_name(p, name, true) != i)
@@ -150,17 +129,17 @@ decode_names(StateReader *r, Profile *p)
 }
 
 static void
-decode_frames(StateReader *r, Profile *p, int shift)
+decode_frames(Cursor *c, Profile *p, int shift)
 {
-	uint32		count = read_count(r, MIN_FRAME);
+	uint32		count = cursor_count(c, MIN_FRAME, TYPE);
 	int32		at[PROFILE_MAX_DEPTH + 1];	/* the last frame of each level */
 	int32		depth = -1;
 
 	for (uint32 i = 0; i < count; i++)
 	{
-		uint128		up = state_read_varint(r);
-		uint128		name = state_read_varint(r);
-		int			kind = state_read_byte(r);
+		uint64		up = cursor_varint(c, TYPE);
+		uint64		name = cursor_varint(c, TYPE);
+		int			kind = cursor_byte(c, TYPE);
 		const char *problem;
 		ProfileFrame *f;
 
@@ -174,7 +153,7 @@ decode_frames(StateReader *r, Profile *p, int shift)
 			state_corrupt(TYPE, "A frame appears twice.");
 		f = &p->frames[i];
 		for (int k = 0; k < PROFILE_SUMS; k++)
-			f->sums[k] = read_amount(r, shift);
+			f->sums[k] = cursor_amount(c, shift, TYPE);
 		problem = unsound_frame(f);
 		if (problem)
 			state_corrupt(TYPE, problem);
@@ -188,22 +167,22 @@ decode_frames(StateReader *r, Profile *p, int shift)
 Profile *
 profile_decode(const void *bytes, size_t len)
 {
-	StateReader r = {TYPE, bytes, (const unsigned char *) bytes + len};
+	Cursor		c = {bytes, (const uint8 *) bytes + len};
 	Profile    *p = profile_new();
 	int			shift;
 	const char *problem;
 
-	if (state_read_byte(&r) != PROFILE_VERSION)
+	if (cursor_byte(&c, TYPE) != PROFILE_VERSION)
 		state_corrupt(TYPE, "The format version is unknown.");
-	if (state_read_byte(&r) != 0)
+	if (cursor_byte(&c, TYPE) != 0)
 		state_corrupt(TYPE, "A flag is unknown.");
-	shift = state_read_byte(&r);
+	shift = cursor_byte(&c, TYPE);
 	if (shift > WEIGHT_BITS)
 		state_corrupt(TYPE, "A flag is unknown.");
-	p->traces = state_read_weight(&r, shift);
-	decode_names(&r, p);
-	decode_frames(&r, p, shift);
-	if (r.p != r.end)
+	p->traces = cursor_weight(&c, shift, TYPE);
+	decode_names(&c, p);
+	decode_frames(&c, p, shift);
+	if (cursor_left(&c) != 0)
 		state_corrupt(TYPE, "It goes on after its end.");
 	problem = unsound(p);
 	if (problem)
@@ -223,8 +202,7 @@ profile_verify(const void *bytes, size_t len)
 			state_corrupt(TYPE, "A name is not valid UTF-8.");
 	initStringInfo(&again);
 	profile_encode(p, &again);
-	if ((size_t) again.len != len || memcmp(again.data, bytes, len) != 0)
-		state_corrupt(TYPE, "It is not in its shortest form.");
+	state_check_form(TYPE, &again, bytes, len);
 	pfree(again.data);
 }
 
@@ -263,7 +241,7 @@ profile_to_text(const Profile *p, StringInfo out)
 
 		CHECK_FOR_INTERRUPTS();
 		appendStringInfo(out, "%s{\"depth\": %d, \"name\": ", i ? ", " : "", f->depth + 1);
-		text_put_string(out, name.data, name.len);
+		json_put_string(out, name);
 		appendStringInfo(out, ", \"kind\": \"%s\"", operation_kind_name(f->kind));
 		for (int k = 0; k < PROFILE_SUMS; k++)
 			if (f->sums[k] != 0)
@@ -278,113 +256,102 @@ profile_to_text(const Profile *p, StringInfo out)
 }
 
 static uint8
-scan_kind(TextScanner *s)
+scan_kind(JsonReader *r)
 {
-	int			len;
-	char	   *word = text_string(s, &len);
+	Bytes		word = json_string(r);
 
 	for (int kind = 0; kind < KIND_COUNT; kind++)
-		if (strcmp(operation_kind_name(kind), word) == 0)
+		if (bytes_equal_cstring(word, operation_kind_name(kind)))
 			return kind;
-	text_fail(s, psprintf("Unknown kind \"%s\".", word));
+	json_fail_detail(r, psprintf("Unknown kind \"%.*s\".", (int) word.len, word.data));
 }
 
-/* One frame, behind its brace; at: the last frame of each level. */
+/* at: the last frame of each level, depth: the level of the one before */
 static void
-scan_frame(TextScanner *s, Profile *p, int32 *at, int32 *depth)
+scan_frame(JsonReader *r, Profile *p, int32 *at, int32 *depth)
 {
 	ProfileFrame f = {.kind = KIND_OTHER};
-	bool		first = true;
-	uint32		seen = 0;
 	uint32		before = p->count;
-	char	   *name = NULL;
-	int			name_len = 0;
-	char	   *key;
-	int			len;
+	uint32		seen = 0;
+	Bytes		name = {NULL, 0};
+	Bytes		key;
 	const char *problem;
 
-	while (text_member(s, &first, &key, &len))
+	json_begin_object(r);
+	while (json_next_member(r, &key))
 	{
-		int			member = text_choice(s, key, frame_members, lengthof(frame_members), &seen);
+		int			member = text_choice(r, key, frame_members, lengthof(frame_members), &seen);
 
 		switch (member)
 		{
 			case KEY_DEPTH:
-				f.depth = text_int(s, 1, PROFILE_MAX_DEPTH + 1) - 1;
+				f.depth = text_int(r, 1, PROFILE_MAX_DEPTH + 1) - 1;
 				break;
 			case KEY_NAME:
-				name = text_string(s, &name_len);
+				name = json_string(r);
 				break;
 			case KEY_KIND:
-				f.kind = scan_kind(s);
+				f.kind = scan_kind(r);
 				break;
 			default:
-				f.sums[member - KEY_SUMS] = text_amount(s);
+				f.sums[member - KEY_SUMS] = text_amount(r);
 		}
 	}
-	if (!(seen & 1 << KEY_DEPTH) || name == NULL)
-		text_fail(s, "A frame lacks its depth or its name.");
+	text_check_seen(r, frame_members, 1 << KEY_DEPTH | 1 << KEY_NAME, seen);
 	if (f.depth > *depth + 1)
-		text_fail(s, "A frame is more than one level below the frame before.");
-	if (name_len > PROFILE_MAX_NAME)
-		text_fail(s, psprintf("A name is longer than %d bytes.", PROFILE_MAX_NAME));
+		json_fail_detail(r, "A frame is more than one level below the frame before.");
+	if (name.len > PROFILE_MAX_NAME)
+		json_fail_detail(r, psprintf("A name is longer than %d bytes.", PROFILE_MAX_NAME));
 	problem = unsound_frame(&f);
 	if (problem)
-		text_fail(s, problem);
+		json_fail_detail(r, problem);
 	at[f.depth] = profile_frame(p, f.depth == 0 ? -1 : at[f.depth - 1],
-								profile_name(p, (Bytes) {name, name_len}, true), f.kind);
+								profile_name(p, name, true), f.kind);
 	if (at[f.depth] != (int32) before)
-		text_fail(s, psprintf("Frame \"%s\" appears twice in one place.", name));
+		json_fail_detail(r, psprintf("Frame \"%.*s\" appears twice in one place.",
+									 (int) name.len, name.data));
 	memcpy(p->frames[before].sums, f.sums, sizeof(f.sums));
 	*depth = f.depth;
 }
 
 static void
-scan_frames(TextScanner *s, Profile *p)
+scan_frames(JsonReader *r, Profile *p)
 {
 	int32		at[PROFILE_MAX_DEPTH + 1];
 	int32		depth = -1;
 
-	text_expect(s, '[');
-	if (text_try(s, ']'))
-		return;
-	do
+	json_begin_array(r);
+	while (json_next_element(r))
 	{
 		CHECK_FOR_INTERRUPTS();
-		text_expect(s, '{');
-		scan_frame(s, p, at, &depth);
-	} while (text_try(s, ','));
-	text_expect(s, ']');
+		scan_frame(r, p, at, &depth);
+	}
 }
 
 Profile *
 profile_from_text(const char *text)
 {
-	TextScanner s = {TYPE, text, text};
+	JsonReader	r;
 	Profile    *p = profile_new();
 	uint32		seen = 0;
-	bool		first = true;
-	char	   *key;
-	int			len;
+	Bytes		key;
 	const char *problem;
 
-	text_expect(&s, '{');
-	while (text_member(&s, &first, &key, &len))
-		switch (text_choice(&s, key, members, lengthof(members), &seen))
+	text_begin(&r, TYPE, text);
+	while (json_next_member(&r, &key))
+		switch (text_choice(&r, key, members, lengthof(members), &seen))
 		{
 			case KEY_TRACES:
-				p->traces = text_weight(&s);
+				p->traces = text_weight(&r);
 				break;
 			case KEY_FRAMES:
-				scan_frames(&s, p);
+				scan_frames(&r, p);
 				break;
 		}
-	text_end(&s);
-	for (int i = 0; i < (int) lengthof(members); i++)
-		if (!(seen & 1 << i))
-			text_fail(&s, psprintf("Key \"%s\" is missing.", members[i]));
+	text_end(&r);
+	text_check_seen(&r, members, 1 << KEY_TRACES | 1 << KEY_FRAMES, seen);
 	problem = unsound(p);
 	if (problem)
-		text_fail(&s, problem);
+		json_fail_detail(&r, problem);
 	return p;
 }

@@ -6,18 +6,15 @@
 #include "postgres.h"
 
 #include "kernel/profile_sql.h"
-#include "libpq/pqformat.h"
 
 Datum
 profile_to_datum(const Profile *p)
 {
 	StringInfoData out;
 
-	initStringInfo(&out);
-	appendStringInfoSpaces(&out, VARHDRSZ);
+	state_begin(&out);
 	profile_encode(p, &out);
-	SET_VARSIZE(out.data, out.len);
-	return PointerGetDatum(out.data);
+	return state_end(&out);
 }
 
 PG_FUNCTION_INFO_V1(sql_profile_in);
@@ -42,13 +39,5 @@ PG_FUNCTION_INFO_V1(sql_profile_recv);
 Datum
 sql_profile_recv(PG_FUNCTION_ARGS)
 {
-	StringInfo	in = (StringInfo) PG_GETARG_POINTER(0);
-	int			len = in->len - in->cursor;
-	const char *body = pq_getmsgbytes(in, len);
-	struct varlena *result = palloc(VARHDRSZ + len);
-
-	profile_verify(body, len);
-	SET_VARSIZE(result, VARHDRSZ + len);
-	memcpy(VARDATA(result), body, len);
-	PG_RETURN_POINTER(result);
+	return state_receive(fcinfo, profile_verify);
 }

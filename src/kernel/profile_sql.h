@@ -5,9 +5,8 @@
 #ifndef LLMTRACE_PROFILE_SQL_H
 #define LLMTRACE_PROFILE_SQL_H
 
-#include "compat.h"
-#include "fmgr.h"
 #include "kernel/profile.h"
+#include "kernel/state_sql.h"
 
 /* A fresh profile; its names point into the datum, which stays. */
 static inline Profile *

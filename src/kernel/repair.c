@@ -12,6 +12,7 @@
 #define REPLACEMENT_LEN 3
 #define ESCAPED_REPLACEMENT "\\ufffd"
 #define ESCAPE_LEN 6			/* \uXXXX */
+#define CONTROL_BLOCK 128
 
 /* How much of the input is valid, as whole characters, without NUL. */
 static size_t
@@ -97,9 +98,31 @@ escape_unit(const char *p, const char *end)
 #define IS_HIGH_SURROGATE(unit) ((unit) >= 0xd800 && (unit) < 0xdc00)
 #define IS_LOW_SURROGATE(unit) ((unit) >= 0xdc00 && (unit) < 0xe000)
 
+/* Does what follows the backslash at p not make an escape? */
+static bool
+is_unknown_escape(const char *p, const char *end)
+{
+	if (end - p < 2)
+		return false;			/* the text ends here, unfinished */
+	switch (p[1])
+	{
+		case '"':
+		case '\\':
+		case '/':
+		case 'b':
+		case 'f':
+		case 'n':
+		case 'r':
+		case 't':
+			return false;
+		default:
+			return escape_unit(p, end) < 0;
+	}
+}
+
 /*
- * The next escape that the JSON parser would refuse: NUL or half a surrogate
- * pair.  NULL if there is none.
+ * The next escape that the JSON parser would refuse: an unknown one, NUL or
+ * half a surrogate pair.  NULL if there is none.
  */
 static const char *
 find_bad_escape(const char *p, const char *end)
@@ -108,7 +131,7 @@ find_bad_escape(const char *p, const char *end)
 	{
 		int			unit = escape_unit(p, end);
 
-		if (unit == 0 || IS_LOW_SURROGATE(unit))
+		if (unit == 0 || IS_LOW_SURROGATE(unit) || (unit < 0 && is_unknown_escape(p, end)))
 			return p;
 		if (IS_HIGH_SURROGATE(unit))
 		{
@@ -124,13 +147,88 @@ find_bad_escape(const char *p, const char *end)
 	return NULL;
 }
 
-static int
-offset_compare(const void *a, const void *b)
+static inline bool
+is_bad_control(unsigned char c)
 {
-	size_t		x = *(const size_t *) a;
-	size_t		y = *(const size_t *) b;
+	return c < ' ' && c != '\t' && c != '\n' && c != '\r';
+}
 
-	return (x > y) - (x < y);
+/* The least byte of a block; compilers make a few instructions of this. */
+static inline unsigned char
+block_min(const char *p)
+{
+	unsigned char least = 0xff;
+
+	for (int i = 0; i < CONTROL_BLOCK; i++)
+		least = (unsigned char) p[i] < least ? (unsigned char) p[i] : least;
+	return least;
+}
+
+/* The next control character that is no white space, or NULL. */
+static const char *
+find_control(const char *p, const char *end)
+{
+	while (p < end)
+	{
+		const char *stop = end - p < CONTROL_BLOCK ? end : p + CONTROL_BLOCK;
+
+		if (stop - p == CONTROL_BLOCK && block_min(p) >= ' ')
+			p = stop;
+		for (; p < stop; p++)
+			if (is_bad_control(*p))
+				return p;
+	}
+	return NULL;
+}
+
+/*
+ * Copy with each bad escape and control character mended: what stands for no
+ * character becomes U+FFFD, a control character its escape, and the backslash
+ * of an unknown escape one that stands for itself.  The places of repairs that
+ * were made before move along.
+ */
+static void
+mend_json(const char *json, size_t len, StringInfo out, RepairList *repairs)
+{
+	RepairList	before = *repairs;
+	const char *end = json + len;
+	const char *escape = find_bad_escape(json, end);
+	const char *control = find_control(json, end);
+	uint32		moved = 0;
+
+	memset(repairs, 0, sizeof(*repairs));
+	for (const char *from = json;;)
+	{
+		const char *at = escape == NULL || (control && control < escape) ? control : escape;
+		const char *to = at ? at : end;
+
+		for (; moved < before.count && before.offsets[moved] < (size_t) (to - json); moved++)
+			note_repair(repairs, out->len + before.offsets[moved] - (from - json));
+		appendBinaryStringInfo(out, from, to - from);
+		if (at == NULL)
+			break;
+		note_repair(repairs, out->len);
+		if (at == control)
+		{
+			appendStringInfo(out, "\\u%04x", (unsigned char) *at);
+			from = at + 1;
+			control = find_control(from, end);
+			continue;
+		}
+		if (is_unknown_escape(at, end))
+		{
+			appendStringInfoString(out, "\\\\");
+			from = at + 1;
+		}
+		else
+		{
+			appendStringInfoString(out, ESCAPED_REPLACEMENT);
+			from = at + ESCAPE_LEN;
+		}
+		escape = find_bad_escape(from, end);
+	}
+	if (before.offsets)
+		pfree(before.offsets);
 }
 
 /*
@@ -142,21 +240,14 @@ const char *
 repair_json(const char *json, size_t len, size_t *repaired_len, RepairList *repairs)
 {
 	uint32		repaired = 0;
-	char	   *copy;
-	const char *at;
+	StringInfoData out;
 
 	memset(repairs, 0, sizeof(*repairs));
 	*repaired_len = len;
-	if (valid_prefix(json, len) == len)
+	if (valid_prefix(json, len) != len)
 	{
-		at = find_bad_escape(json, json + len);
-		if (at == NULL)
-			return json;
-		copy = palloc_extended(Max(len, 1), MCXT_ALLOC_HUGE);
-		memcpy(copy, json, len);
-	}
-	else
-	{
+		char	   *copy;
+
 		if (len > MaxAllocSize / REPLACEMENT_LEN)
 			ereport(ERROR,
 					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -164,13 +255,13 @@ repair_json(const char *json, size_t len, size_t *repaired_len, RepairList *repa
 					 errdetail("It has %zu bytes, and some of them are not UTF-8.", len)));
 		copy = palloc_extended(len * REPLACEMENT_LEN, MCXT_ALLOC_HUGE);
 		*repaired_len = len = copy_repaired(json, len, copy, &repaired, repairs);
+		json = copy;
 	}
+	if (find_bad_escape(json, json + len) == NULL && find_control(json, json + len) == NULL)
+		return json;
 
-	for (at = copy; (at = find_bad_escape(at, copy + len)) != NULL; at += ESCAPE_LEN)
-	{
-		memcpy(copy + (at - copy), ESCAPED_REPLACEMENT, ESCAPE_LEN);
-		note_repair(repairs, at - copy);
-	}
-	qsort(repairs->offsets, repairs->count, sizeof(size_t), offset_compare);
-	return copy;
+	initStringInfo(&out);
+	mend_json(json, len, &out, repairs);
+	*repaired_len = out.len;
+	return out.data;
 }

@@ -4,24 +4,36 @@
  */
 #include "postgres.h"
 
-#include "executor/executor.h"
 #include "kernel/row_writer.h"
+#include "miscadmin.h"
 #include "utils/memutils.h"
 
 /*
  * Set up a materialized result; rows are written from now on.  The caller's
  * descriptor is used: looking up the function's own would cost more than a
- * small trajectory's rows.
+ * small trajectory's rows.  Nor is the caller given one to compare with that,
+ * which is what InitMaterializedSRF() would add.
  */
 void
 row_writer_init(RowWriter *w, FunctionCallInfo fcinfo)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	MemoryContext old;
+	bool		random_access;
 
-	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	w->store = rsinfo->setResult;
-	w->desc = rsinfo->setDesc;
-	w->slot = MakeSingleTupleTableSlot(w->desc, &TTSOpsMinimalTuple);
+	if (rsinfo == NULL || !IsA(rsinfo, ReturnSetInfo) ||
+		!(rsinfo->allowedModes & SFRM_Materialize) || rsinfo->expectedDesc == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("set-valued function called in context that cannot accept a set")));
+	random_access = (rsinfo->allowedModes & SFRM_Materialize_Random) != 0;
+	old = MemoryContextSwitchTo(rsinfo->econtext->ecxt_per_query_memory);
+	w->store = tuplestore_begin_heap(random_access, false, work_mem);
+	MemoryContextSwitchTo(old);
+	rsinfo->returnMode = SFRM_Materialize;
+	rsinfo->setResult = w->store;
+	rsinfo->setDesc = NULL;
+	w->desc = rsinfo->expectedDesc;
 	w->data_start = MAXALIGN(SizeofMinimalTupleHeader + BITMAPLEN(w->desc->natts));
 	w->max = 1024;
 	w->tuple = palloc(w->max);
@@ -51,12 +63,15 @@ void
 row_end(RowWriter *w)
 {
 	MinimalTuple tuple = (MinimalTuple) w->tuple;
+	HeapTupleData heap_tuple;
 
 	Assert(w->column == w->desc->natts);
 	tuple->t_len = w->len;
 	tuple->t_infomask = HEAP_HASNULL | HEAP_HASVARWIDTH;
 	tuple->t_hoff = w->data_start + MINIMAL_TUPLE_OFFSET;
 	tuple->t_infomask2 = w->desc->natts;
-	ExecStoreMinimalTuple(tuple, w->slot, false);
-	tuplestore_puttupleslot(w->store, w->slot);
+	/* as a heap tuple, of which the store copies the minimal part */
+	heap_tuple.t_len = w->len + MINIMAL_TUPLE_OFFSET;
+	heap_tuple.t_data = (HeapTupleHeader) (w->tuple - MINIMAL_TUPLE_OFFSET);
+	tuplestore_puttuple(w->store, &heap_tuple);
 }

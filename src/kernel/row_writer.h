@@ -19,7 +19,6 @@
 typedef struct RowWriter
 {
 	Tuplestorestate *store;
-	TupleTableSlot *slot;
 	TupleDesc	desc;
 	char	   *tuple;
 	size_t		max;
@@ -106,6 +105,33 @@ row_uuid(RowWriter *w, const uint8 *uuid)
 	row_value(w);
 }
 
+/* Copy what is mostly short: two words that may overlap are enough for that. */
+static inline void
+copy_short(char *to, const char *from, size_t len)
+{
+	if (len > 16)
+		memcpy(to, from, len);
+	else if (len >= 8)
+	{
+		uint64		last;
+
+		memcpy(&last, from + len - 8, 8);
+		memcpy(to, from, 8);
+		memcpy(to + len - 8, &last, 8);
+	}
+	else if (len >= 4)
+	{
+		uint32		last;
+
+		memcpy(&last, from + len - 4, 4);
+		memcpy(to, from, 4);
+		memcpy(to + len - 4, &last, 4);
+	}
+	else
+		for (size_t i = 0; i < len; i++)
+			to[i] = from[i];
+}
+
 static inline void
 row_text(RowWriter *w, Bytes s)
 {
@@ -114,7 +140,7 @@ row_text(RowWriter *w, Bytes s)
 		char	   *p = row_reserve(w, 1, s.len + VARHDRSZ_SHORT);
 
 		SET_VARSIZE_1B(p, s.len + VARHDRSZ_SHORT);
-		memcpy(p + VARHDRSZ_SHORT, s.data, s.len);
+		copy_short(p + VARHDRSZ_SHORT, s.data, s.len);
 	}
 	else
 	{

@@ -167,6 +167,17 @@ span_model(const SpanColumns *columns, Bytes *model)
 		column_text(columns, COLUMN_MODEL_REQUESTED, model);
 }
 
+/* OpenTelemetry names spans "operation subject". */
+static Bytes
+without_operation(Bytes name, const char *operation)
+{
+	size_t		len = strlen(operation);
+
+	if (name.len > len && memcmp(name.data, operation, len) == 0)
+		return (Bytes) {name.data + len, name.len - len};
+	return name;
+}
+
 /*
  * Only of tool spans: on a model call such a name is what the model asked for.
  * A tool span that names none is named after its tool.  Without columns, the
@@ -175,16 +186,23 @@ span_model(const SpanColumns *columns, Bytes *model)
 bool
 span_tool(const SpanClass *class, const SpanColumns *columns, Bytes *tool)
 {
-	static const char prefix[] = "execute_tool ";
-	size_t		prefix_len = sizeof(prefix) - 1;
-
 	if (class->kind != KIND_TOOL)
 		return false;
-	if (columns != NULL && column_text(columns, COLUMN_TOOL_NAME, tool))
+	if (columns == NULL || !column_text(columns, COLUMN_TOOL_NAME, tool))
+		*tool = without_operation(class->name, "execute_tool ");
+	return true;
+}
+
+/* The agent that a span names; an agent's span that names none is named after it. */
+bool
+span_agent(const SpanClass *class, const SpanColumns *columns, Bytes *agent)
+{
+	if (column_is_borne(columns, COLUMN_AGENT_NAME) &&
+		column_text(columns, COLUMN_AGENT_NAME, agent))
 		return true;
-	*tool = class->name;
-	if (tool->len > prefix_len && memcmp(tool->data, prefix, prefix_len) == 0)
-		*tool = (Bytes) {tool->data + prefix_len, tool->len - prefix_len};
+	if (class->kind != KIND_AGENT)
+		return false;
+	*agent = without_operation(class->name, "invoke_agent ");
 	return true;
 }
 
@@ -268,7 +286,7 @@ span_text(const Trajectory *t, uint32 ordinal, TextMeasure measure, char *room, 
 		case TEXT_TOOL_NAME:
 			return span_tool(class, &columns, text);
 		case TEXT_AGENT_NAME:
-			return column_text(&columns, COLUMN_AGENT_NAME, text);
+			return span_agent(class, &columns, text);
 		case TEXT_FINISH_REASON:
 			return column_text(&columns, COLUMN_FINISH_REASON, text);
 		case TEXT_MEASURES:

@@ -52,6 +52,7 @@ extern bool span_text(const Trajectory *t, uint32 ordinal, TextMeasure measure,
 					  char *room, Bytes *text);
 extern bool span_model(const SpanColumns *columns, Bytes *model);
 extern bool span_tool(const SpanClass *class, const SpanColumns *columns, Bytes *tool);
+extern bool span_agent(const SpanClass *class, const SpanColumns *columns, Bytes *agent);
 extern bool span_error_type(const Trajectory *t, uint32 ordinal, char *room, Bytes *type);
 
 #endif							/* LLMTRACE_SPAN_MEASURE_H */

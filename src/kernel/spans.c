@@ -8,30 +8,19 @@
 #include "compat.h"
 #include "kernel/jsonb_values.h"
 #include "kernel/json_reader.h"
-#include "kernel/logical_calls.h"
 #include "kernel/otlp.h"
-#include "kernel/row_writer.h"
 #include "kernel/span_measure.h"
 #include "kernel/span_times.h"
+#include "kernel/spans.h"
 #include "kernel/trajectory_sql.h"
 #include "kernel/trajectory_text.h"
-#include "kernel/usage.h"
 #include "miscadmin.h"
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 
-/* What a row takes from the tree as a whole. */
-typedef struct SpanFacts
-{
-	SpanUsage  *usage;
-	uint8	   *scope;			/* UsageScope */
-	int64	   *self_ns;
-	LogicalCall *calls;
-} SpanFacts;
-
 static const char *const usage_scope_names[] = {NULL, "own", "rollup"};
 
-static void
+void
 row_hex_id(RowWriter *w, uint64 span_id)
 {
 	char		digits[SPAN_ID_DIGITS];
@@ -40,13 +29,13 @@ row_hex_id(RowWriter *w, uint64 span_id)
 	row_text(w, (Bytes) {digits, sizeof(digits)});
 }
 
-static void
+void
 row_ms(RowWriter *w, int64 ns)
 {
 	row_float8(w, ns / 1e6);
 }
 
-static void
+void
 row_column_text(RowWriter *w, const SpanColumns *columns, CanonicalColumn column)
 {
 	Bytes		text;
@@ -58,7 +47,7 @@ row_column_text(RowWriter *w, const SpanColumns *columns, CanonicalColumn column
 }
 
 /* A count of tokens; unknown if negative. */
-static void
+void
 row_tokens(RowWriter *w, int64 tokens)
 {
 	if (tokens >= 0)
@@ -67,7 +56,7 @@ row_tokens(RowWriter *w, int64 tokens)
 		row_null(w);
 }
 
-static void
+void
 row_own_tokens(RowWriter *w, const SpanColumns *columns, CanonicalColumn column, bool is_own)
 {
 	int64		tokens;
@@ -78,8 +67,9 @@ row_own_tokens(RowWriter *w, const SpanColumns *columns, CanonicalColumn column,
 		row_null(w);
 }
 
-static SpanFacts
-gather_facts(const Trajectory *t)
+/* Usage, self times and attempts of all spans. */
+SpanFacts
+span_facts(const Trajectory *t)
 {
 	SpanFacts	facts;
 	int64	   *ends = palloc_extended(t->n * sizeof(int64), MCXT_ALLOC_HUGE);
@@ -104,7 +94,7 @@ gather_facts(const Trajectory *t)
 	return facts;
 }
 
-static void
+void
 row_error_type(RowWriter *w, const Trajectory *t, uint32 ordinal)
 {
 	char		room[SPAN_TEXT_ROOM];
@@ -116,7 +106,7 @@ row_error_type(RowWriter *w, const Trajectory *t, uint32 ordinal)
 		row_null(w);
 }
 
-static void
+void
 row_provider(RowWriter *w, const SpanColumns *columns)
 {
 	char		buf[64];
@@ -128,7 +118,7 @@ row_provider(RowWriter *w, const SpanColumns *columns)
 		row_null(w);
 }
 
-static void
+void
 row_model(RowWriter *w, const SpanColumns *columns)
 {
 	Bytes		model;
@@ -197,17 +187,32 @@ row_usage(RowWriter *w, const SpanColumns *columns, const SpanFacts *facts, uint
 	row_cost(w, columns);
 }
 
-static void
-row_structure(RowWriter *w, const Trajectory *t, uint32 i)
+void
+row_text_or_null(RowWriter *w, Bytes s)
+{
+	if (s.len > 0)
+		row_text(w, s);
+	else
+		row_null(w);
+}
+
+void
+row_parent_id(RowWriter *w, const Trajectory *t, uint32 i)
 {
 	uint64		parent_id = trajectory_parent_id(t, i);
 
-	row_uuid(w, t->summary.trace_id);
-	row_hex_id(w, trajectory_span_id(t, i));
 	if (parent_id != 0)
 		row_hex_id(w, parent_id);
 	else
 		row_null(w);
+}
+
+static void
+row_structure(RowWriter *w, const Trajectory *t, uint32 i)
+{
+	row_uuid(w, t->summary.trace_id);
+	row_hex_id(w, trajectory_span_id(t, i));
+	row_parent_id(w, t, i);
 	row_int4(w, i + 1);
 	if (t->parent[i] >= 0)
 		row_int4(w, t->parent[i] + 1);
@@ -215,6 +220,24 @@ row_structure(RowWriter *w, const Trajectory *t, uint32 i)
 		row_null(w);
 	row_int4(w, t->depth[i] + 1);
 	row_int8(w, t->subtree[i]);
+}
+
+/* Start of the trace, start and end of the span, and its duration. */
+void
+row_span_times(RowWriter *w, const Trajectory *t, uint32 i)
+{
+	row_timestamptz(w, timestamptz_from_ns(t->summary.start_ns));
+	row_timestamptz(w, timestamptz_from_ns(t->start_ns[i]));
+	if (t->end_ns[i] != TIME_OPEN)
+	{
+		row_timestamptz(w, timestamptz_from_ns(t->end_ns[i]));
+		row_ms(w, t->end_ns[i] - t->start_ns[i]);
+	}
+	else
+	{
+		row_null(w);
+		row_null(w);
+	}
 }
 
 static void
@@ -238,16 +261,15 @@ row_times(RowWriter *w, const Trajectory *t, uint32 i, int64 self_ns)
 	}
 }
 
-/* One row of spans(); the columns are those that trajectory.sql declares, in their order. */
-static void
-put_span(RowWriter *w, const Trajectory *t, const SpanFacts *facts, uint32 i)
+/* The columns of spans(), as trajectory.sql declares them, in their order. */
+void
+row_span(RowWriter *w, const Trajectory *t, const SpanFacts *facts, uint32 i)
 {
 	const SpanClass *class = trajectory_class(t, i);
 	const SpanExtra *extra = trajectory_extra(t, i);
 	SpanColumns columns = trajectory_columns(t, i);
 	RootKind	root_kind = trajectory_root_kind(t, i);
 
-	row_begin(w);
 	row_structure(w, t, i);
 	row_text(w, class->name);
 	row_cstring(w, operation_kind_name(class->kind));
@@ -270,7 +292,7 @@ put_span(RowWriter *w, const Trajectory *t, const SpanFacts *facts, uint32 i)
 	else
 		row_null(w);
 	row_usage(w, &columns, facts, i);
-	row_end(w);
+	row_column_text(w, &columns, COLUMN_PROMPT_HASH);
 }
 
 PG_FUNCTION_INFO_V1(trajectory_spans);
@@ -278,14 +300,16 @@ Datum
 trajectory_spans(PG_FUNCTION_ARGS)
 {
 	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
-	SpanFacts	facts = gather_facts(t);
+	SpanFacts	facts = span_facts(t);
 	RowWriter	w;
 
 	row_writer_init(&w, fcinfo);
 	for (uint32 i = 0; i < t->n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		put_span(&w, t, &facts, i);
+		row_begin(&w);
+		row_span(&w, t, &facts, i);
+		row_end(&w);
 	}
 	return (Datum) 0;
 }

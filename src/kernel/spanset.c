@@ -17,23 +17,19 @@
 /* Derived keys sort after all others, by column. */
 #define DERIVED_ORDER UINT32_C(0x80000000)
 
+/* Memory of a size that is aligned, when the block at hand has not enough. */
 void *
-arena_alloc(Arena *arena, size_t size)
+arena_alloc_slow(Arena *arena, size_t size)
 {
 	char	   *p;
 
-	size = MAXALIGN(Max(size, 1));
-	if ((size_t) (arena->end - arena->at) < size)
-	{
-		if (size > ARENA_MIN_BLOCK / 4)
-			return MemoryContextAllocHuge(arena->context, size);
-		/* blocks double, so that a small arena stays small */
-		arena->block = Min(Max(arena->block * 2, ARENA_MIN_BLOCK), ARENA_MAX_BLOCK);
-		arena->at = MemoryContextAlloc(arena->context, arena->block);
-		arena->end = arena->at + arena->block;
-	}
-	p = arena->at;
-	arena->at += size;
+	if (size > ARENA_MIN_BLOCK / 4)
+		return MemoryContextAllocHuge(arena->context, size);
+	/* blocks double, so that a small arena stays small */
+	arena->block = Min(Max(arena->block * 2, ARENA_MIN_BLOCK), ARENA_MAX_BLOCK);
+	p = MemoryContextAlloc(arena->context, arena->block);
+	arena->at = p + size;
+	arena->end = p + arena->block;
 	return p;
 }
 
@@ -113,6 +109,7 @@ spanset_copy(const SpanSet *set)
 	*copy = *set;
 	copy->context = context;
 	copy->arena = (Arena) {.context = context};
+	copy->prompts = NULL;
 	copy->stack_keys = NULL;
 	copy->stack_values = NULL;
 	copy->stack_count = copy->stack_max = 0;
@@ -475,6 +472,13 @@ span_is_error(const SpanSet *set, const Span *span)
 }
 
 static void
+push_attrs(SpanSet *set, const AttrList *list)
+{
+	for (uint32 i = 0; i < list->n; i++)
+		spanset_push_attr(set, list->keys[i], list->values[i]);
+}
+
+static void
 finish_span(SpanSet *set, Span *span)
 {
 	sort_attrs(set, &span->attributes);
@@ -487,13 +491,18 @@ finish_span(SpanSet *set, Span *span)
 	if (!span->is_derived && span_needs_deriving(set, span))
 	{
 		uint32		base = set->stack_count;
+		AttrList	derived;
 
-		for (uint32 i = 0; i < span->attributes.n; i++)
-			spanset_push_attr(set, span->attributes.keys[i], span->attributes.values[i]);
 		span_derive(set, span);
-		span->attributes = spanset_pop_attrs(set, base);
-		sort_attrs(set, &span->attributes);
-		span->shape = intern_shape(set, &span->attributes);
+		derived = spanset_pop_attrs(set, base);
+		if (derived.n > 0)
+		{
+			push_attrs(set, &span->attributes);
+			push_attrs(set, &derived);
+			span->attributes = spanset_pop_attrs(set, base);
+			sort_attrs(set, &span->attributes);
+			span->shape = intern_shape(set, &span->attributes);
+		}
 	}
 	span->is_derived = true;
 }

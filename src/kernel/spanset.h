@@ -87,7 +87,7 @@ typedef struct Span
 	uint32		dropped_attributes_count;
 	uint32		dropped_events_count;
 	uint32		dropped_links_count;
-	uint32		repaired;		/* strings' characters that became U+FFFD */
+	uint32		repaired;		/* places in strings that were repaired */
 	uint8		span_kind;
 	uint8		status;
 	bool		is_derived;		/* derived attributes are there already */
@@ -145,12 +145,28 @@ typedef struct SpanSet
 	Value	   *stack_values;
 	uint32		stack_count;
 	uint32		stack_max;
+
+	struct PromptCache *prompts;	/* prompt_hash.c's, or NULL */
 } SpanSet;
+
+extern void *arena_alloc_slow(Arena *arena, size_t size);
+
+/* Memory that lives as long as the arena's context; never NULL. */
+static inline void *
+arena_alloc(Arena *arena, size_t size)
+{
+	char	   *p = arena->at;
+
+	size = size > 0 ? MAXALIGN(size) : MAXIMUM_ALIGNOF;
+	if (unlikely((size_t) (arena->end - p) < size))
+		return arena_alloc_slow(arena, size);
+	arena->at = p + size;
+	return p;
+}
 
 extern SpanSet *spanset_create(void);
 extern SpanSet *spanset_copy(const SpanSet *set);
 extern void spanset_free(SpanSet *set);
-extern void *arena_alloc(Arena *arena, size_t size);
 extern Bytes arena_copy(Arena *arena, const void *data, uint32 len);
 
 extern void *spanset_grow(SpanSet *set, void *array, uint32 count, uint32 *max, size_t size);

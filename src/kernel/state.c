@@ -79,269 +79,129 @@ state_corrupt(const char *type, const char *detail)
 			 errdetail_internal("%s", detail)));
 }
 
-int
-state_read_byte(StateReader *r)
+/* What comes from outside must be the one form that its value has. */
+void
+state_check_form(const char *type, StringInfo form, const void *bytes, size_t len)
 {
-	if (r->p >= r->end)
-		state_corrupt(r->type, "It ends too early.");
-	return *r->p++;
-}
-
-uint128
-state_read_varint(StateReader *r)
-{
-	uint128		value = 0;
-
-	for (int shift = 0; shift < 126; shift += 7)
-	{
-		int			b = state_read_byte(r);
-
-		value |= (uint128) (b & 0x7f) << shift;
-		if (!(b & 0x80))
-			return value;
-	}
-	state_corrupt(r->type, "A number is too long.");
+	if ((size_t) form->len != len || memcmp(form->data, bytes, len) != 0)
+		state_corrupt(type, "It is not in its shortest form.");
 }
 
 int32
-state_read_int(StateReader *r, int32 min, int32 max)
+cursor_int(Cursor *c, int32 min, int32 max, const char *type)
 {
-	uint128		raw = state_read_varint(r);
-	int64		value;
+	int64		value = unzigzag(cursor_varint(c, type));
 
-	if (raw > PG_UINT32_MAX)
-		state_corrupt(r->type, "A number is out of range.");
-	value = (int64) (raw >> 1) ^ -(int64) (raw & 1);
 	if (value < min || value > max)
-		state_corrupt(r->type, "A number is out of range.");
+		state_corrupt(type, "A number is out of range.");
 	return (int32) value;
+}
+
+double
+cursor_float8(Cursor *c, const char *type)
+{
+	return bits_double(load_uint64(cursor_take(c, sizeof(uint64), type)));
 }
 
 /* A weight that was written without its last `shift` bits, 0..20. */
 int128
-state_read_weight(StateReader *r, int shift)
+cursor_weight(Cursor *c, int shift, const char *type)
 {
-	uint128		raw = state_read_varint(r);
+	uint128		raw = cursor_varint128(c, type);
 
 	if (raw > (uint128) WEIGHT_TOTAL_MAX >> shift)
-		state_corrupt(r->type, "A weight is too large.");
+		state_corrupt(type, "A weight is too large.");
 	return (int128) (raw << shift);
 }
 
-double
-state_read_float8(StateReader *r)
+/* A sum of weighted numbers, likewise. */
+int128
+cursor_amount(Cursor *c, int shift, const char *type)
 {
-	uint64		bits = 0;
-	double		value;
+	uint128		raw = cursor_varint128(c, type);
 
-	for (int i = 0; i < 8; i++)
-		bits |= (uint64) state_read_byte(r) << 8 * i;
-	memcpy(&value, &bits, sizeof(value));
-	return value;
-}
-
-const char *
-state_read_bytes(StateReader *r, int len)
-{
-	const char *bytes = (const char *) r->p;
-
-	if (len > r->end - r->p)
-		state_corrupt(r->type, "It ends too early.");
-	r->p += len;
-	return bytes;
+	if (raw > (uint128) AMOUNT_MAX >> shift)
+		state_corrupt(type, "A sum is too large.");
+	return (int128) (raw << shift);
 }
 
 void
-state_write_varint(StringInfo out, uint128 value)
+put_int(StringInfo out, int32 value)
 {
-	while (value >= 0x80)
-	{
-		appendStringInfoCharMacro(out, (char) (0x80 | (int) (value & 0x7f)));
-		value >>= 7;
-	}
-	appendStringInfoCharMacro(out, (char) value);
+	put_varint(out, zigzag(value));
 }
 
 void
-state_write_int(StringInfo out, int32 value)
+put_float8(StringInfo out, double value)
 {
-	state_write_varint(out, (uint32) value << 1 ^ (uint32) (value < 0 ? -1 : 0));
-}
-
-void
-state_write_float8(StringInfo out, double value)
-{
-	uint64		bits;
-
-	memcpy(&bits, &value, sizeof(bits));
-	for (int shift = 0; shift < 64; shift += 8)
-		appendStringInfoCharMacro(out, (char) (bits >> shift & 0xff));
+	put_uint64(out, double_bits(value));
 }
 
 /* -------------------------------------------------------------- text form */
 
+/* At the object's first member. */
 void
-text_fail(TextScanner *s, const char *detail)
+text_begin(JsonReader *r, const char *type, const char *text)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-			 errmsg("invalid input syntax for type %s", s->type),
-			 errdetail("%s (at byte %d)", detail, (int) (s->p - s->start) + 1)));
-}
+	Arena	   *arena = palloc0(sizeof(Arena));
 
-static void
-text_space(TextScanner *s)
-{
-	while (*s->p == ' ' || *s->p == '\t' || *s->p == '\n' || *s->p == '\r')
-		s->p++;
-}
-
-bool
-text_try(TextScanner *s, char c)
-{
-	text_space(s);
-	if (*s->p != c)
-		return false;
-	s->p++;
-	return true;
+	arena->context = CurrentMemoryContext;
+	json_reader_init(r, text, strlen(text), psprintf("input syntax for type %s", type), arena);
+	json_begin_object(r);
 }
 
 void
-text_expect(TextScanner *s, char c)
+text_end(JsonReader *r)
 {
-	if (!text_try(s, c))
-		text_fail(s, psprintf("Expected \"%c\".", c));
-}
-
-void
-text_end(TextScanner *s)
-{
-	text_space(s);
-	if (*s->p)
-		text_fail(s, "Nothing may follow the closing brace.");
-}
-
-/*
- * A JSON string, as a fresh C string. \u escapes are for control characters:
- * all others are written as themselves.
- */
-char *
-text_string(TextScanner *s, int *len)
-{
-	StringInfoData buf;
-
-	text_expect(s, '"');
-	initStringInfo(&buf);
-	while (*s->p != '"')
-	{
-		unsigned char c = (unsigned char) *s->p++;
-
-		if (c < 0x20)
-		{
-			s->p--;
-			text_fail(s, "A string is not closed, or has a bare control character.");
-		}
-		if (c == '\\')
-		{
-			static const char from[] = "\"\\/bfnrt";
-			static const char to[] = "\"\\/\b\f\n\r\t";
-			const char *at;
-
-			c = (unsigned char) *s->p++;
-			if (c == 'u')
-			{
-				int			code = 0;
-
-				for (int i = 0; i < 4; i++)
-				{
-					int			d = (unsigned char) *s->p++;
-
-					code = code << 4 |
-						(d >= '0' && d <= '9' ? d - '0' :
-						 d >= 'a' && d <= 'f' ? d - 'a' + 10 :
-						 d >= 'A' && d <= 'F' ? d - 'A' + 10 : 0x10000);
-					if (code > 0x7f)
-						break;
-				}
-				if (code == 0 || code > 0x7f)
-				{
-					s->p--;
-					text_fail(s, "\\u stands for a character from 0001 to 007f: write others as themselves.");
-				}
-				c = (unsigned char) code;
-			}
-			else if (c && (at = strchr(from, c)) != NULL)
-				c = (unsigned char) to[at - from];
-			else
-			{
-				s->p--;
-				text_fail(s, "Unknown escape in a string.");
-			}
-		}
-		appendStringInfoCharMacro(&buf, (char) c);
-	}
-	s->p++;
-	*len = buf.len;
-	return buf.data;
-}
-
-/* Steps through an object after its '{': false at its '}'. */
-bool
-text_member(TextScanner *s, bool *first, char **key, int *len)
-{
-	if (text_try(s, '}'))
-		return false;
-	if (!*first)
-		text_expect(s, ',');
-	*first = false;
-	*key = text_string(s, len);
-	text_expect(s, ':');
-	return true;
+	if (r->token != JSON_TOKEN_END)
+		json_fail(r, "the end");
 }
 
 /* The number of a key among the known ones. Error if unknown or repeated. */
 int
-text_choice(TextScanner *s, const char *key, const char *const *known, int nknown,
-			uint32 *seen)
+text_choice(JsonReader *r, Bytes key, const char *const *known, int nknown, uint32 *seen)
 {
 	for (int i = 0; i < nknown; i++)
-		if (strcmp(key, known[i]) == 0)
+		if (bytes_equal_cstring(key, known[i]))
 		{
 			if (*seen & (uint32) 1 << i)
-				text_fail(s, psprintf("Key \"%s\" appears twice.", key));
+				json_fail_detail(r, psprintf("Key \"%s\" appears twice.", known[i]));
 			*seen |= (uint32) 1 << i;
 			return i;
 		}
-	text_fail(s, psprintf("Unknown key \"%s\".", key));
+	json_fail_detail(r, psprintf("Unknown key \"%.*s\".", (int) key.len, key.data));
+}
+
+/* All of the needed keys must have been seen. */
+void
+text_check_seen(JsonReader *r, const char *const *known, uint32 needed, uint32 seen)
+{
+	for (int i = 0; needed & ~seen; i++, needed >>= 1, seen >>= 1)
+		if (needed & ~seen & 1)
+			json_fail_detail(r, psprintf("Key \"%s\" is missing.", known[i]));
 }
 
 int32
-text_int(TextScanner *s, int32 min, int32 max)
+text_int(JsonReader *r, int32 min, int32 max)
 {
-	char	   *end;
-	long		value;
+	int64		value;
 
-	text_space(s);
-	errno = 0;
-	value = strtol(s->p, &end, 10);
-	if (end == s->p || errno || value < min || value > max)
-		text_fail(s, psprintf("Expected an integer between %d and %d.", min, max));
-	s->p = end;
+	if (r->token != JSON_TOKEN_NUMBER || !number_read_int(json_peek_text(r), &value) ||
+		value < min || value > max)
+		json_fail(r, psprintf("an integer between %d and %d", min, max));
+	json_next(r);
 	return (int32) value;
 }
 
-/* The server keeps LC_NUMERIC at "C", so strtod reads what we write. */
 double
-text_float8(TextScanner *s)
+text_float8(JsonReader *r)
 {
-	char	   *end;
 	double		value;
 
-	text_space(s);
-	value = strtod(s->p, &end);
-	if (end == s->p || !isfinite(value))
-		text_fail(s, "Expected a finite number.");
-	s->p = end;
+	if (r->token != JSON_TOKEN_NUMBER || !number_read_double(json_peek_text(r), &value) ||
+		!isfinite(value))
+		json_fail(r, "a finite number");
+	json_next(r);
 	return value;
 }
 
@@ -351,7 +211,7 @@ text_float8(TextScanner *s)
  * be zero, or the number is not such a multiple.
  */
 static uint128
-text_fraction(TextScanner *s, const char *digits, int n, int bits)
+text_fraction(JsonReader *r, const char *digits, int n, int bits)
 {
 	uint128		fraction = 0;
 	char		d[2 * WEIGHT_BITS];
@@ -373,76 +233,63 @@ text_fraction(TextScanner *s, const char *digits, int n, int bits)
 	}
 	for (int i = 0; i < n; i++)
 		if (d[i])
-			text_fail(s, psprintf("A number is not a multiple of 2^-%d.", bits));
+			json_fail_detail(r, psprintf("A number is not a multiple of 2^-%d.", bits));
 	return fraction;
 }
 
 /* A decimal in 0 .. max * 2^-bits that is exactly a multiple of 2^-bits. */
 static int128
-text_fixed(TextScanner *s, int bits, int128 max)
+text_fixed(JsonReader *r, int bits, int128 max)
 {
+	Bytes		text = json_peek_text(r);
+	const char *p = text.data;
+	const char *end = text.data + text.len;
 	uint128		value = 0;
 
-	text_space(s);
-	if (!(*s->p >= '0' && *s->p <= '9'))
-		text_fail(s, "Expected a number that is not negative.");
-	for (; *s->p >= '0' && *s->p <= '9'; s->p++)
+	if (r->token != JSON_TOKEN_NUMBER || *p == '-')
+		json_fail(r, "a number that is not negative");
+	for (; p < end && *p >= '0' && *p <= '9'; p++)
 	{
-		value = value * 10 + (uint128) (*s->p - '0');
+		value = value * 10 + (uint128) (*p - '0');
 		if (value > (uint128) max >> bits)
-			text_fail(s, "A number is too large.");
+			json_fail_detail(r, "A number is too large.");
 	}
 	value <<= bits;
-	if (*s->p == '.')
+	if (p < end && *p == '.')
 	{
-		const char *digits = ++s->p;
+		const char *digits = ++p;
 
-		while (*s->p >= '0' && *s->p <= '9')
-			s->p++;
-		if (s->p == digits || s->p - digits > bits)
-			text_fail(s, psprintf("Expected 1 to %d digits after the point.", bits));
-		value += text_fraction(s, digits, (int) (s->p - digits), bits);
+		while (p < end && *p >= '0' && *p <= '9')
+			p++;
+		if (p - digits > bits)
+			json_fail_detail(r, psprintf("A number is not a multiple of 2^-%d.", bits));
+		value += text_fraction(r, digits, (int) (p - digits), bits);
 	}
+	if (p < end)
+		json_fail(r, "a number without exponent");
 	if (value > (uint128) max)
-		text_fail(s, "A number is too large.");
+		json_fail_detail(r, "A number is too large.");
+	json_next(r);
 	return (int128) value;
 }
 
 int128
-text_weight(TextScanner *s)
+text_weight(JsonReader *r)
 {
-	return text_fixed(s, WEIGHT_BITS, WEIGHT_TOTAL_MAX);
+	return text_fixed(r, WEIGHT_BITS, WEIGHT_TOTAL_MAX);
 }
 
 /* A sum of weighted numbers. */
 int128
-text_amount(TextScanner *s)
+text_amount(JsonReader *r)
 {
-	return text_fixed(s, WEIGHT_BITS, AMOUNT_MAX);
+	return text_fixed(r, WEIGHT_BITS, AMOUNT_MAX);
 }
 
 int128
-text_squares(TextScanner *s)
+text_squares(JsonReader *r)
 {
-	return text_fixed(s, 2 * WEIGHT_BITS, (int128) 1 << 125);
-}
-
-void
-text_put_string(StringInfo out, const char *str, int len)
-{
-	appendStringInfoCharMacro(out, '"');
-	for (int i = 0; i < len; i++)
-	{
-		unsigned char c = (unsigned char) str[i];
-
-		if (c == '"' || c == '\\')
-			appendStringInfoCharMacro(out, '\\');
-		if (c < 0x20)
-			appendStringInfo(out, "\\u%04x", c);
-		else
-			appendStringInfoCharMacro(out, (char) c);
-	}
-	appendStringInfoCharMacro(out, '"');
+	return text_fixed(r, 2 * WEIGHT_BITS, (int128) 1 << 125);
 }
 
 /* The shortest decimal that reads back as the same float8. */

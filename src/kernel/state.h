@@ -1,7 +1,7 @@
 /*
  * state.h
- *		What the mergeable states (dist, cat) share: weights, the bytes of
- *		their binary form, and the scanner of their text form.
+ *		What the mergeable states (dist, cat, profile) share: weights, and what their
+ *		binary and text forms have in common.
  *
  * Weights are fixed-point numbers in units of 2^-20, so that adding them is
  * associative and a state is the same to the byte in whatever order, grouping
@@ -11,14 +11,15 @@
  *
  * Binary form: every state is a string of bytes that is the same on all
  * machines: the datum's body, what send writes, and what parallel workers
- * exchange. Integers are LEB128 varints, signed ones zigzag-coded, float8 is
- * eight bytes, least significant first. A value has exactly one binary form, so
- * that equality of values is equality of bytes.
+ * exchange. Numbers are coded as in bytes.h, float8 as its eight bytes. A value
+ * has exactly one binary form, so that equality of values is equality of bytes.
+ *
+ * Text form: a JSON object, keys in any order, each at most once.
  */
 #ifndef LLMTRACE_STATE_H
 #define LLMTRACE_STATE_H
 
-#include "lib/stringinfo.h"
+#include "kernel/json_reader.h"
 
 #ifndef HAVE_INT128
 #error "llmtrace needs a compiler with 128-bit integers"
@@ -58,28 +59,15 @@ weight_effective(int128 total, int128 squares)
 /* A name of no more than max bytes; a fresh one if it was longer. */
 extern const char *state_shorten(const char *name, int *len, int max);
 
-/*
- * Reader of the binary form. Reading past the end or an overlong number
- * throws ERRCODE_INVALID_BINARY_REPRESENTATION with the type's name.
- */
-typedef struct StateReader
-{
-	const char *type;
-	const unsigned char *p;
-	const unsigned char *end;
-} StateReader;
-
+/* Binary form: ERRCODE_INVALID_BINARY_REPRESENTATION with the type's name. */
 extern void state_corrupt(const char *type, const char *detail) pg_attribute_noreturn();
-extern int	state_read_byte(StateReader *r);
-extern uint128 state_read_varint(StateReader *r);
-extern int32 state_read_int(StateReader *r, int32 min, int32 max);
-extern int128 state_read_weight(StateReader *r, int shift);
-extern double state_read_float8(StateReader *r);
-extern const char *state_read_bytes(StateReader *r, int len);
-
-extern void state_write_varint(StringInfo out, uint128 value);
-extern void state_write_int(StringInfo out, int32 value);
-extern void state_write_float8(StringInfo out, double value);
+extern void state_check_form(const char *type, StringInfo form, const void *bytes, size_t len);
+extern int32 cursor_int(Cursor *c, int32 min, int32 max, const char *type);
+extern double cursor_float8(Cursor *c, const char *type);
+extern int128 cursor_weight(Cursor *c, int shift, const char *type);
+extern int128 cursor_amount(Cursor *c, int shift, const char *type);
+extern void put_int(StringInfo out, int32 value);
+extern void put_float8(StringInfo out, double value);
 
 /*
  * The weights of a state have a common number of trailing zero bits (20 for
@@ -87,32 +75,18 @@ extern void state_write_float8(StringInfo out, double value);
  */
 extern int	state_weight_shift(int128 all_weights);
 
-/*
- * Scanner of the text form: a JSON object, keys in any order, each at most
- * once. Errors are ERRCODE_INVALID_TEXT_REPRESENTATION.
- */
-typedef struct TextScanner
-{
-	const char *type;
-	const char *start;
-	const char *p;
-} TextScanner;
-
-extern void text_fail(TextScanner *s, const char *detail) pg_attribute_noreturn();
-extern bool text_try(TextScanner *s, char c);
-extern void text_expect(TextScanner *s, char c);
-extern void text_end(TextScanner *s);
-extern char *text_string(TextScanner *s, int *len);
-extern bool text_member(TextScanner *s, bool *first, char **key, int *len);
-extern int	text_choice(TextScanner *s, const char *key, const char *const *known,
-						int nknown, uint32 *seen);
-extern int32 text_int(TextScanner *s, int32 min, int32 max);
-extern double text_float8(TextScanner *s);
-extern int128 text_weight(TextScanner *s);
-extern int128 text_amount(TextScanner *s);
-extern int128 text_squares(TextScanner *s);
-
-extern void text_put_string(StringInfo out, const char *str, int len);
+/* Text form: errors are ERRCODE_INVALID_TEXT_REPRESENTATION. */
+extern void text_begin(JsonReader *r, const char *type, const char *text);
+extern void text_end(JsonReader *r);
+extern int	text_choice(JsonReader *r, Bytes key, const char *const *known, int nknown,
+						uint32 *seen);
+extern void text_check_seen(JsonReader *r, const char *const *known, uint32 needed,
+							uint32 seen);
+extern int32 text_int(JsonReader *r, int32 min, int32 max);
+extern double text_float8(JsonReader *r);
+extern int128 text_weight(JsonReader *r);
+extern int128 text_amount(JsonReader *r);
+extern int128 text_squares(JsonReader *r);
 extern void text_put_float8(StringInfo out, double value);
 extern void text_put_weight(StringInfo out, int128 weight);
 extern void text_put_squares(StringInfo out, int128 squares);

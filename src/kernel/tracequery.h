@@ -39,6 +39,14 @@
 /* No more than fit in PostgreSQL's cache of them. */
 #define TRACEQUERY_MAX_REGEXES 16
 
+/*
+ * What a filter says of a class by its kinds alone is the same in all traces:
+ * it is remembered for each combination of span kind, status, error and kind,
+ * for so many filters.
+ */
+#define KINDS_COMBINATIONS 1024
+#define TRACEQUERY_MAX_REMEMBERED 16
+
 typedef struct TracequeryDatum
 {
 	int32		vl_len_;		/* varlena header, do not touch directly */
@@ -142,7 +150,8 @@ typedef enum FieldLevel
 {
 	LEVEL_HEADER,				/* the trace's header */
 	LEVEL_HOT,					/* structure and times */
-	LEVEL_CLASS,				/* strings, resources, scopes, classes */
+	LEVEL_KIND,					/* what classes are known as without their names */
+	LEVEL_CLASS,				/* names, resources, scopes */
 	LEVEL_COLUMN				/* attributes, events, links, messages */
 } FieldLevel;
 
@@ -151,6 +160,8 @@ typedef struct QueryField
 	uint8		scope;			/* QueryScope */
 	uint8		intrinsic;		/* Intrinsic, or none: an attribute */
 	Bytes		name;			/* the attribute's */
+	uint8		level;			/* FieldLevel */
+	uint32		uses;			/* none if the word turned out to be a kind */
 } QueryField;
 
 typedef enum ExprNode
@@ -258,21 +269,33 @@ typedef struct Tracequery
 	Bytes	   *regexes;		/* patterns as written */
 	uint32		regex_count;
 	uint32		filter_count;
-	FieldLevel	level;			/* the highest that any field needs */
+	uint8		levels;			/* 1 << FieldLevel of each field in use */
+	bool		is_local;		/* spans that match do so whatever others there are,
+								 * those above them excepted */
+	uint8	   *by_kinds;		/* of each filter, what it said; or NULL */
 } Tracequery;
 
 /* tracequery_parse.c */
 extern Tracequery *tracequery_parse(const char *text, size_t len);
 extern const char *intrinsic_name(Intrinsic intrinsic);
-extern FieldLevel field_level(const QueryField *field);
 extern bool attribute_char(unsigned char c);
 extern const char *const aggregate_names[AGGREGATE_KINDS];
 extern const char *const compare_names[];
 
 /* tracequery_text.c */
 extern void tracequery_write(StringInfo buf, const Tracequery *q);
+extern TracequeryDatum *tracequery_make_datum(const char *text, size_t len);
+extern void tracequery_require_version(int version);
+extern Tracequery *tracequery_from_datum(const TracequeryDatum *datum);
+
+static inline size_t
+tracequery_text_size(const TracequeryDatum *datum)
+{
+	return VARSIZE(datum) - offsetof(TracequeryDatum, text);
+}
 
 /* tracequery_eval.c */
+extern bool tracequery_is_hot(const Tracequery *q);
 extern bool tracequery_excludes(const Tracequery *q, const TrajectorySummary *summary);
 extern bool tracequery_matches(const Tracequery *q, Trajectory *t);
 extern uint8 *tracequery_spans(const Tracequery *q, Trajectory *t, uint32 *count);

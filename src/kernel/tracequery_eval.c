@@ -2,12 +2,12 @@
  * tracequery_eval.c
  *		The spans of a trajectory that a query finds.
  *
- * Work is put off as long as it can be: the header alone refutes many queries;
- * structure and times are next; then the tables of strings and classes, over
- * which conditions are evaluated once a class, with a third outcome for what
- * only the span itself can tell; columns are decoded for those spans only.  A
- * string that is compared with but occurs nowhere in the trajectory's strings
- * refutes its comparison for all spans at once.
+ * Work is put off as long as it can be: the header alone refutes many queries.
+ * Conditions are then evaluated once a class, with a third outcome for what is
+ * not known yet: first by the kinds of classes, then by whether the strings
+ * that are compared with occur anywhere in the trajectory, then by names and
+ * whatever else the tables have.  Structure and times are next; columns are
+ * decoded only for spans of which nothing else tells.
  *
  * A set of spans is a byte for each span.  Structural operators are one or two
  * passes over arrays in preorder; nothing here recurses over the tree of
@@ -44,17 +44,35 @@ typedef enum LiteralState
 	LITERAL_PRESENT
 } LiteralState;
 
+/* How much may be looked at to learn about a class. */
+typedef enum Stage
+{
+	STAGE_KINDS,
+	STAGE_LITERALS,
+	STAGE_TABLES
+} Stage;
+
+/* What a filter says of the classes. */
+typedef struct FilterClasses
+{
+	uint8	   *classes;		/* a Ternary for each; NULL until asked for */
+	Stage		stage;			/* as of which */
+	bool		is_open;		/* some class's spans have to be asked */
+	bool		is_possible;	/* some class is not ruled out */
+} FilterClasses;
+
 typedef struct Eval
 {
 	const Tracequery *q;
 	Trajectory *t;
+	Stage		stage;
 	bool		has_classes;	/* else all spans are of one, 0 */
 	uint32		class_count;
 	int32	   *keys;			/* of each field */
 	int32	   *positions;		/* of each field, in each shape */
 	uint8	   *literals;		/* LiteralState of each */
 	QueryRegex **regexes;
-	uint8	  **filters;		/* of each filter, a Ternary for each class */
+	FilterClasses *filters;
 	uint8	   *usage_scope;
 	uint32	   *child_count;
 	char		text[64];		/* of an id or a provider, for a moment */
@@ -316,16 +334,20 @@ field_is_known(Eval *e, uint32 number, uint32 class)
 {
 	const QueryField *field = &e->q->fields[number];
 
-	switch (field_level(field))
+	switch ((FieldLevel) field->level)
 	{
 		case LEVEL_HEADER:
-		case LEVEL_CLASS:
+		case LEVEL_KIND:
 			return true;
 		case LEVEL_HOT:
 			return false;
+		case LEVEL_CLASS:
+			return e->stage == STAGE_TABLES;
 		case LEVEL_COLUMN:
 			break;
 	}
+	if (e->stage != STAGE_TABLES)
+		return false;
 	if (field->scope == SCOPE_SPAN || field->scope == SCOPE_ANY)
 		return field_position(e, number, class) < 0;
 	switch (field->intrinsic)
@@ -393,133 +415,136 @@ child_count(Eval *e, uint32 ordinal)
 	return e->child_count[ordinal];
 }
 
-/* Bytes as hexadecimal digits, good until the next id. */
-static void
-add_hex(Eval *e, Values *values, const uint8 *bytes, size_t len)
+static bool
+string_value(QueryValue *out, Bytes s)
+{
+	*out = (QueryValue) {.type = QUERY_STRING,.string = s};
+	return true;
+}
+
+static bool
+integer_value(QueryValue *out, QueryValueType type, int64 integer)
+{
+	*out = (QueryValue) {.type = type,.integer = integer};
+	return true;
+}
+
+static bool
+double_value(QueryValue *out, double number)
+{
+	*out = (QueryValue) {.type = QUERY_FLOAT,.number = number};
+	return !isnan(number) && !isinf(number);
+}
+
+/* Bytes as hexadecimal digits in text, which has room for them. */
+static bool
+hex_value(QueryValue *out, const uint8 *bytes, size_t len, char *text)
 {
 	static const char digits[] = "0123456789abcdef";
-	char	   *text = e->text;
 
-	/* lists of several ids need memory of their own */
-	if (values->n > 0)
-		text = palloc(2 * len);
 	for (size_t i = 0; i < len; i++)
 	{
 		text[2 * i] = digits[bytes[i] >> 4];
 		text[2 * i + 1] = digits[bytes[i] & 15];
 	}
-	add_value(values, (QueryValue) {
+	*out = (QueryValue) {
 		.type = QUERY_STRING,.is_temporary = true,.string = {text, (uint32) (2 * len)}
-	});
+	};
+	return true;
 }
 
-static void
-add_span_id(Eval *e, Values *values, uint64 id)
+static bool
+span_id_value(QueryValue *out, uint64 id, char *text)
 {
 	uint8		bytes[8];
 
 	for (int i = 0; i < 8; i++)
 		bytes[i] = (uint8) (id >> (56 - 8 * i));
-	add_hex(e, values, bytes, sizeof(bytes));
+	return hex_value(out, bytes, sizeof(bytes), text);
 }
 
-static void
-fetch_class_intrinsic(Eval *e, Intrinsic intrinsic, uint32 class_number, Values *out)
+/* The value of a class; false if it has none.  Likewise below. */
+static bool
+class_intrinsic(Trajectory *t, Intrinsic intrinsic, uint32 class_number, QueryValue *out)
 {
-	Trajectory *t = e->t;
 	const SpanClass *class = &t->classes[class_number];
+	Bytes		s;
 
 	switch (intrinsic)
 	{
 		case INTRINSIC_NAME:
-			add_string(out, class->name);
-			break;
+			return string_value(out, class->name);
 		case INTRINSIC_STATUS:
-			add_integer(out, QUERY_STATUS, class->status);
-			break;
+			return integer_value(out, QUERY_STATUS, class->status);
 		case INTRINSIC_KIND:
-			add_value(out, (QueryValue) {
+			*out = (QueryValue) {
 				.type = QUERY_KIND,.mask = KIND_OPERATION_MASK | KIND_SPAN_MASK,
 					.integer = class->kind | class->span_kind << KIND_SPAN_SHIFT
-			});
-			break;
+			};
+			return true;
 		case INTRINSIC_IS_ERROR:
-			add_value(out, (QueryValue) {.type = QUERY_BOOL,.boolean = class->is_error});
-			break;
+			*out = (QueryValue) {.type = QUERY_BOOL,.boolean = class->is_error};
+			return true;
 		case INTRINSIC_ROOT_NAME:
 			trajectory_decode_hot(t);
-			add_string(out, trajectory_class(t, trajectory_primary_root(t))->name);
-			break;
+			return string_value(out, trajectory_class(t, trajectory_primary_root(t))->name);
 		case INTRINSIC_ROOT_SERVICE_NAME:
-			{
-				Bytes		service;
-
-				trajectory_decode_hot(t);
-				service = trajectory_root_service(t);
-				if (service.data)
-					add_string(out, service);
-				break;
-			}
+			trajectory_decode_hot(t);
+			s = trajectory_root_service(t);
+			return s.data != NULL && string_value(out, s);
 		case INTRINSIC_SCOPE_NAME:
-			if (t->scopes[class->scope].name.len > 0)
-				add_string(out, t->scopes[class->scope].name);
-			break;
+			s = t->scopes[class->scope].name;
+			return s.len > 0 && string_value(out, s);
 		case INTRINSIC_SCOPE_VERSION:
-			if (t->scopes[class->scope].version.len > 0)
-				add_string(out, t->scopes[class->scope].version);
-			break;
+			s = t->scopes[class->scope].version;
+			return s.len > 0 && string_value(out, s);
 		default:
-			break;
+			return false;
 	}
 }
 
-static void
-fetch_hot_intrinsic(Eval *e, Intrinsic intrinsic, int32 ordinal, Values *out)
+static bool
+hot_intrinsic(Eval *e, Intrinsic intrinsic, int32 ordinal, QueryValue *out)
 {
 	Trajectory *t = e->t;
+	uint64		id;
 
 	switch (intrinsic)
 	{
 		case INTRINSIC_TRACE_DURATION:
-			if (!(t->summary.flags & TRAJECTORY_OPEN_ROOT))
-				add_integer(out, QUERY_DURATION, t->summary.duration_ns);
-			break;
+			return !(t->summary.flags & TRAJECTORY_OPEN_ROOT) &&
+				integer_value(out, QUERY_DURATION, t->summary.duration_ns);
 		case INTRINSIC_TRACE_ID:
-			add_hex(e, out, t->summary.trace_id, sizeof(t->summary.trace_id));
-			break;
+			return hex_value(out, t->summary.trace_id, sizeof(t->summary.trace_id), e->text);
 		case INTRINSIC_DURATION:
 			trajectory_decode_hot(t);
-			if (t->end_ns[ordinal] != TIME_OPEN)
-				add_integer(out, QUERY_DURATION, t->end_ns[ordinal] - t->start_ns[ordinal]);
-			break;
+			return t->end_ns[ordinal] != TIME_OPEN &&
+				integer_value(out, QUERY_DURATION, t->end_ns[ordinal] - t->start_ns[ordinal]);
 		case INTRINSIC_CHILD_COUNT:
-			add_integer(out, QUERY_INT, child_count(e, ordinal));
-			break;
+			return integer_value(out, QUERY_INT, child_count(e, ordinal));
 		case INTRINSIC_SPAN_ID:
-			add_span_id(e, out, trajectory_span_id(t, ordinal));
-			break;
+			return span_id_value(out, trajectory_span_id(t, ordinal), e->text);
 		case INTRINSIC_PARENT_ID:
 			trajectory_decode_hot(t);
-			if (trajectory_parent_id(t, ordinal) != 0)
-				add_span_id(e, out, trajectory_parent_id(t, ordinal));
-			break;
+			id = trajectory_parent_id(t, ordinal);
+			return id != 0 && span_id_value(out, id, e->text);
 		default:
-			break;
+			return false;
 	}
 }
 
-static void
-fetch_tokens(Eval *e, CanonicalColumn column, uint32 ordinal, Values *out)
+static bool
+token_value(Eval *e, CanonicalColumn column, uint32 ordinal, QueryValue *out)
 {
 	SpanColumns columns = trajectory_columns(e->t, ordinal);
 	int64		tokens;
 
-	if (column_int(&columns, column, &tokens) && !is_rollup(e, ordinal))
-		add_integer(out, QUERY_INT, tokens);
+	return column_is_borne(&columns, column) && column_int(&columns, column, &tokens) &&
+		!is_rollup(e, ordinal) && integer_value(out, QUERY_INT, tokens);
 }
 
-static void
-fetch_column_intrinsic(Eval *e, Intrinsic intrinsic, uint32 ordinal, Values *out)
+static bool
+column_intrinsic(Eval *e, Intrinsic intrinsic, uint32 ordinal, QueryValue *out)
 {
 	SpanColumns columns = trajectory_columns(e->t, ordinal);
 	Bytes		text;
@@ -528,40 +553,73 @@ fetch_column_intrinsic(Eval *e, Intrinsic intrinsic, uint32 ordinal, Values *out
 	switch (intrinsic)
 	{
 		case INTRINSIC_MODEL:
-			if (span_model(&columns, &text))
-				add_string(out, text);
-			break;
+			return span_model(&columns, &text) && string_value(out, text);
 		case INTRINSIC_PROVIDER:
-			if (column_text(&columns, COLUMN_PROVIDER, &text))
-				add_value(out, (QueryValue) {
-					.type = QUERY_STRING,.is_temporary = true,
-						.string = provider_normalise(text, e->text, sizeof(e->text))
-				});
-			break;
+			if (!column_text(&columns, COLUMN_PROVIDER, &text))
+				return false;
+			string_value(out, provider_normalise(text, e->text, sizeof(e->text)));
+			out->is_temporary = true;
+			return true;
 		case INTRINSIC_TOOL:
-			if (span_tool(trajectory_class(e->t, ordinal), &columns, &text))
-				add_string(out, text);
-			break;
+			return span_tool(trajectory_class(e->t, ordinal), &columns, &text) && string_value(out, text);
 		case INTRINSIC_AGENT:
-			if (column_text(&columns, COLUMN_AGENT_NAME, &text))
-				add_string(out, text);
-			break;
+			return column_text(&columns, COLUMN_AGENT_NAME, &text) && string_value(out, text);
 		case INTRINSIC_INPUT_TOKENS:
-			fetch_tokens(e, COLUMN_INPUT_TOKENS, ordinal, out);
-			break;
+			return token_value(e, COLUMN_INPUT_TOKENS, ordinal, out);
 		case INTRINSIC_OUTPUT_TOKENS:
-			fetch_tokens(e, COLUMN_OUTPUT_TOKENS, ordinal, out);
-			break;
+			return token_value(e, COLUMN_OUTPUT_TOKENS, ordinal, out);
 		case INTRINSIC_COST_USD:
-			if (column_double(&columns, COLUMN_COST_USD, &number) && !is_rollup(e, ordinal))
-				add_double(out, number);
-			break;
+			return column_double(&columns, COLUMN_COST_USD, &number) && !is_rollup(e, ordinal) &&
+				double_value(out, number);
 		case INTRINSIC_TTFT:
-			if (column_double(&columns, COLUMN_TTFT_MS, &number) && number < 9.2e12)
-				add_integer(out, QUERY_DURATION, (int64) rint(number * 1e6));
-			break;
+			return column_double(&columns, COLUMN_TTFT_MS, &number) && number < 9.2e12 &&
+				integer_value(out, QUERY_DURATION, (int64) rint(number * 1e6));
 		default:
+			return false;
+	}
+}
+
+/* The value of a field that is no attribute and not of events or links. */
+static bool
+intrinsic_value(Eval *e, const QueryField *field, Place place, QueryValue *out)
+{
+	Bytes		tool;
+
+	switch ((FieldLevel) field->level)
+	{
+		case LEVEL_HEADER:
+		case LEVEL_HOT:
+			return hot_intrinsic(e, field->intrinsic, place.ordinal, out);
+		case LEVEL_KIND:
+		case LEVEL_CLASS:
+			return class_intrinsic(e->t, field->intrinsic, place.class, out);
+		case LEVEL_COLUMN:
 			break;
+	}
+	if (place.ordinal < 0)
+		return field->intrinsic == INTRINSIC_TOOL &&
+			span_tool(&e->t->classes[place.class], NULL, &tool) && string_value(out, tool);
+	trajectory_decode_values(e->t);
+	return column_intrinsic(e, field->intrinsic, place.ordinal, out);
+}
+
+/* A single value of an attribute; false if it has none, or may have more. */
+static bool
+simple_value(const Value *v, QueryValue *out)
+{
+	switch (v->type)
+	{
+		case VALUE_STRING:
+			return string_value(out, value_bytes(v));
+		case VALUE_INT:
+			return integer_value(out, QUERY_INT, v->integer);
+		case VALUE_BOOL:
+			*out = (QueryValue) {.type = QUERY_BOOL,.boolean = v->boolean};
+			return true;
+		case VALUE_DOUBLE:
+			return double_value(out, v->number);
+		default:
+			return false;
 	}
 }
 
@@ -571,6 +629,7 @@ fetch_extra(Eval *e, const QueryField *field, int32 key, uint32 ordinal, Values 
 {
 	const SpanExtra *extra = trajectory_extra(e->t, ordinal);
 	const Value *v;
+	QueryValue	id;
 
 	if (extra == NULL)
 		return;
@@ -594,18 +653,24 @@ fetch_extra(Eval *e, const QueryField *field, int32 key, uint32 ordinal, Values 
 		if (field->scope == SCOPE_LINK && (v = find_in_list(&link->attributes, key)) != NULL)
 			add_attribute(out, v, false);
 		else if (field->intrinsic == INTRINSIC_LINK_SPAN_ID)
-			add_span_id(e, out, link->span_id);
+		{
+			span_id_value(&id, link->span_id, palloc(16));
+			add_value(out, id);
+		}
 		else if (field->intrinsic == INTRINSIC_LINK_TRACE_ID)
-			add_hex(e, out, link->trace_id, sizeof(link->trace_id));
+		{
+			hex_value(&id, link->trace_id, sizeof(link->trace_id), palloc(32));
+			add_value(out, id);
+		}
 	}
 }
 
-static void
-fetch_attribute(Eval *e, const QueryField *field, uint32 number, Place place, Values *out)
+/* An attribute, or NULL. */
+static const Value *
+find_attribute(Eval *e, const QueryField *field, uint32 number, Place place)
 {
 	Trajectory *t = e->t;
 	const SpanClass *class = &t->classes[place.class];
-	const Value *v = NULL;
 
 	if (field->scope == SCOPE_SPAN || field->scope == SCOPE_ANY)
 	{
@@ -614,20 +679,30 @@ fetch_attribute(Eval *e, const QueryField *field, uint32 number, Place place, Va
 		if (position >= 0 && place.ordinal >= 0)
 		{
 			SpanColumns columns;
+			const Value *v;
 
-			trajectory_decode_cold(t);
+			trajectory_decode_values(t);
 			columns = trajectory_columns(t, place.ordinal);
 			v = span_value(&columns, position);
-			if (v->type == VALUE_EMPTY)
-				v = NULL;
+			if (v->type != VALUE_EMPTY)
+				return v;
 		}
 	}
-	if (field->scope == SCOPE_RESOURCE || (field->scope == SCOPE_ANY && v == NULL))
-		v = find_in_list(&t->resources[class->resource].attributes, e->keys[number]);
-	else if (field->scope == SCOPE_INSTRUMENTATION)
-		v = find_in_list(&t->scopes[class->scope].attributes, e->keys[number]);
-	if (v)
-		add_attribute(out, v, false);
+	if (field->scope == SCOPE_RESOURCE || field->scope == SCOPE_ANY)
+		return find_in_list(&t->resources[class->resource].attributes, e->keys[number]);
+	if (field->scope == SCOPE_INSTRUMENTATION)
+		return find_in_list(&t->scopes[class->scope].attributes, e->keys[number]);
+	return NULL;
+}
+
+/* Is a field one of events, links or messages? */
+static inline bool
+is_extra(const QueryField *field)
+{
+	return field->scope == SCOPE_EVENT || field->scope == SCOPE_LINK ||
+		field->intrinsic == INTRINSIC_STATUS_MESSAGE || field->intrinsic == INTRINSIC_EVENT_NAME ||
+		field->intrinsic == INTRINSIC_EVENT_TIME || field->intrinsic == INTRINSIC_LINK_SPAN_ID ||
+		field->intrinsic == INTRINSIC_LINK_TRACE_ID;
 }
 
 /* The values of a field; at a class, of one that is known there. */
@@ -635,58 +710,106 @@ static void
 fetch(Eval *e, uint32 number, Place place, Values *out)
 {
 	const QueryField *field = &e->q->fields[number];
-	FieldLevel	level = field_level(field);
+	const Value *attribute;
+	QueryValue	v;
 
-	if (field->scope == SCOPE_EVENT || field->scope == SCOPE_LINK ||
-		field->intrinsic == INTRINSIC_STATUS_MESSAGE || field->intrinsic == INTRINSIC_EVENT_NAME ||
-		field->intrinsic == INTRINSIC_EVENT_TIME || field->intrinsic == INTRINSIC_LINK_SPAN_ID ||
-		field->intrinsic == INTRINSIC_LINK_TRACE_ID)
+	if (is_extra(field))
 	{
-		trajectory_decode_cold(e->t);
+		trajectory_decode_values(e->t);
 		fetch_extra(e, field, e->keys[number], place.ordinal, out);
 	}
-	else if (field->scope != SCOPE_INTRINSIC)
-		fetch_attribute(e, field, number, place, out);
-	else if (level == LEVEL_CLASS)
-		fetch_class_intrinsic(e, field->intrinsic, place.class, out);
-	else if (level != LEVEL_COLUMN)
-		fetch_hot_intrinsic(e, field->intrinsic, place.ordinal, out);
-	else if (place.ordinal >= 0)
+	else if (field->scope == SCOPE_INTRINSIC)
 	{
-		trajectory_decode_cold(e->t);
-		fetch_column_intrinsic(e, field->intrinsic, place.ordinal, out);
+		if (intrinsic_value(e, field, place, &v))
+			add_value(out, v);
 	}
-	else if (field->intrinsic == INTRINSIC_TOOL)
-	{
-		Bytes		tool;
-
-		if (span_tool(&e->t->classes[place.class], NULL, &tool))
-			add_string(out, tool);
-	}
+	else if ((attribute = find_attribute(e, field, number, place)) != NULL)
+		add_attribute(out, attribute, false);
 }
 
 /* ---------------------------------------------------------- expressions --- */
 
 static bool eval_bool(Eval *e, const QueryExpr *expr, Place place);
+static double calculate(char op, double a, double b);
+
+/* How many values an expression has: what is usual needs no list of them. */
+typedef enum Found
+{
+	FOUND_NONE,
+	FOUND_ONE,
+	FOUND_LIST					/* eval_values() tells */
+} Found;
+
+static Found
+fetch_one(Eval *e, uint32 number, Place place, QueryValue *out)
+{
+	const QueryField *field = &e->q->fields[number];
+	const Value *attribute;
+
+	if (field->scope == SCOPE_INTRINSIC)
+	{
+		if (is_extra(field))
+			return FOUND_LIST;
+		return intrinsic_value(e, field, place, out) ? FOUND_ONE : FOUND_NONE;
+	}
+	if (is_extra(field))
+		return FOUND_LIST;
+	attribute = find_attribute(e, field, number, place);
+	if (attribute == NULL)
+		return FOUND_NONE;
+	return simple_value(attribute, out) ? FOUND_ONE : FOUND_LIST;
+}
+
+static bool eval_number(Eval *e, const QueryExpr *expr, Place place, double *number);
 static void eval_values(Eval *e, const QueryExpr *expr, Place place, Values *out);
+
+static Found
+eval_one(Eval *e, const QueryExpr *expr, Place place, QueryValue *out)
+{
+	double		a;
+	double		b;
+
+	switch (expr->node)
+	{
+		case EXPR_LITERAL:
+			*out = expr->literal;
+			return out->type != QUERY_NIL ? FOUND_ONE : FOUND_NONE;
+		case EXPR_FIELD:
+			return fetch_one(e, expr->number, place, out);
+		case EXPR_NEGATE:
+			return eval_number(e, expr->args[0], place, &a) && double_value(out, -a) ?
+				FOUND_ONE : FOUND_NONE;
+		case EXPR_ARITHMETIC:
+			return eval_number(e, expr->args[0], place, &a) &&
+				eval_number(e, expr->args[1], place, &b) &&
+				double_value(out, calculate(expr->op, a, b)) ? FOUND_ONE : FOUND_NONE;
+		default:
+			*out = (QueryValue) {.type = QUERY_BOOL,.boolean = eval_bool(e, expr, place)};
+			return FOUND_ONE;
+	}
+}
+
+static inline bool
+number_value(const QueryValue *v, double *number)
+{
+	*number = v->type == QUERY_FLOAT ? v->number : (double) v->integer;
+	return v->type == QUERY_FLOAT || v->type == QUERY_INT || v->type == QUERY_DURATION;
+}
 
 /* A number, if there is one and no more. */
 static bool
 eval_number(Eval *e, const QueryExpr *expr, Place place, double *number)
 {
+	QueryValue	one;
+	Found		found = eval_one(e, expr, place, &one);
 	Values		values;
-	bool		is_number = false;
+	bool		is_number;
 
+	if (found != FOUND_LIST)
+		return found == FOUND_ONE && number_value(&one, number);
 	values_init(&values);
 	eval_values(e, expr, place, &values);
-	if (values.n == 1)
-	{
-		const QueryValue *v = &values.v[0];
-
-		is_number = v->type == QUERY_FLOAT || v->type == QUERY_INT || v->type == QUERY_DURATION;
-		if (is_number)
-			*number = v->type == QUERY_FLOAT ? v->number : (double) v->integer;
-	}
+	is_number = values.n == 1 && number_value(&values.v[0], number);
 	values_free(&values);
 	return is_number;
 }
@@ -715,31 +838,12 @@ calculate(char op, double a, double b)
 static void
 eval_values(Eval *e, const QueryExpr *expr, Place place, Values *out)
 {
-	double		a;
-	double		b;
+	QueryValue	one;
 
-	switch (expr->node)
-	{
-		case EXPR_LITERAL:
-			if (expr->literal.type != QUERY_NIL)
-				add_value(out, expr->literal);
-			break;
-		case EXPR_FIELD:
-			fetch(e, expr->number, place, out);
-			break;
-		case EXPR_NEGATE:
-			if (eval_number(e, expr->args[0], place, &a))
-				add_double(out, -a);
-			break;
-		case EXPR_ARITHMETIC:
-			if (eval_number(e, expr->args[0], place, &a) &&
-				eval_number(e, expr->args[1], place, &b))
-				add_double(out, calculate(expr->op, a, b));
-			break;
-		default:
-			add_value(out, (QueryValue) {.type = QUERY_BOOL,.boolean = eval_bool(e, expr, place)});
-			break;
-	}
+	if (expr->node == EXPR_FIELD)
+		fetch(e, expr->number, place, out);
+	else if (eval_one(e, expr, place, &one) == FOUND_ONE)
+		add_value(out, one);
 }
 
 static bool
@@ -764,8 +868,22 @@ eval_regex(Eval *e, const QueryExpr *expr, const Values *subjects)
 	return every;
 }
 
+/* Of a string that lies in memory that the next one may take, a copy. */
+static void
+keep_value(QueryValue *v)
+{
+	char	   *copy;
+
+	if (!v->is_temporary)
+		return;
+	copy = palloc(v->string.len + 1);
+	memcpy(copy, v->string.data, v->string.len);
+	v->string.data = copy;
+}
+
+/* A comparison that needs the lists of values. */
 static bool
-eval_compare(Eval *e, const QueryExpr *expr, Place place)
+compare_all(Eval *e, const QueryExpr *expr, Place place)
 {
 	Values		left;
 	Values		right;
@@ -779,13 +897,8 @@ eval_compare(Eval *e, const QueryExpr *expr, Place place)
 	else
 	{
 		/* two ids or providers would share a place */
-		if (left.n == 1 && left.v[0].is_temporary && expr->args[1]->node != EXPR_LITERAL)
-		{
-			char	   *copy = palloc(left.v[0].string.len + 1);
-
-			memcpy(copy, left.v[0].string.data, left.v[0].string.len);
-			left.v[0].string.data = copy;
-		}
+		if (left.n == 1 && expr->args[1]->node != EXPR_LITERAL)
+			keep_value(&left.v[0]);
 		eval_values(e, expr->args[1], place, &right);
 		if (expr->args[0]->type == TYPE_NIL || expr->args[1]->type == TYPE_NIL)
 			result = (left.exists || right.exists) == (expr->op == COMPARE_NE);
@@ -797,12 +910,47 @@ eval_compare(Eval *e, const QueryExpr *expr, Place place)
 	return result;
 }
 
+static bool
+eval_compare(Eval *e, const QueryExpr *expr, Place place)
+{
+	QueryValue	left;
+	QueryValue	right;
+	Found		found;
+	Found		found_right;
+
+	if (expr->args[0]->type == TYPE_NIL || expr->args[1]->type == TYPE_NIL ||
+		expr->op == COMPARE_MATCH || expr->op == COMPARE_NOT_MATCH)
+		return compare_all(e, expr, place);
+	found = eval_one(e, expr->args[0], place, &left);
+	if (found == FOUND_NONE)
+		return false;
+	if (found == FOUND_LIST)
+		return compare_all(e, expr, place);
+	if (expr->args[1]->node != EXPR_LITERAL)
+		keep_value(&left);
+	found_right = eval_one(e, expr->args[1], place, &right);
+	if (found_right == FOUND_LIST)
+		return compare_all(e, expr, place);
+	return found_right == FOUND_ONE && compare_values(expr->op, &left, &right);
+}
+
 /* Is one of an attribute's values this boolean? */
 static bool
 attribute_is(Eval *e, const QueryExpr *expr, Place place, bool boolean)
 {
 	Values		values;
+	QueryValue	one;
 	bool		result = false;
+
+	switch (fetch_one(e, expr->number, place, &one))
+	{
+		case FOUND_NONE:
+			return false;
+		case FOUND_ONE:
+			return one.type == QUERY_BOOL && one.boolean == boolean;
+		case FOUND_LIST:
+			break;
+	}
 
 	values_init(&values);
 	fetch(e, expr->number, place, &values);
@@ -886,8 +1034,8 @@ is_verbatim(const QueryField *field)
 }
 
 /*
- * Is a string nowhere in the trajectory?  All strings lie one behind the
- * other; those in arrays are parts of them.
+ * Is a string nowhere in the trajectory?  Wherever it were, its bytes would lie
+ * somewhere in the cold section, those of an array's elements too.
  */
 static bool
 literal_is_absent(Eval *e, uint32 number)
@@ -897,12 +1045,10 @@ literal_is_absent(Eval *e, uint32 number)
 
 	if (e->literals[number] == LITERAL_UNRESOLVED)
 	{
-		const char *from = t->string_count > 0 ? t->strings[0].data : NULL;
-		const char *to = t->string_count > 0 ?
-			t->strings[t->string_count - 1].data + t->strings[t->string_count - 1].len : NULL;
+		Bytes		cold = trajectory_cold_bytes(t);
 
 		e->literals[number] = literal.len == 0 ||
-			(from != NULL && memmem(from, to - from, literal.data, literal.len) != NULL) ?
+			memmem(cold.data, cold.len, literal.data, literal.len) != NULL ?
 			LITERAL_PRESENT : LITERAL_ABSENT;
 	}
 	return e->literals[number] == LITERAL_ABSENT;
@@ -915,8 +1061,9 @@ is_refuted_by_literal(Eval *e, const QueryExpr *expr)
 	const QueryValue *literal;
 	CompareOp	op;
 
-	return field_compare(e->q, expr, &field, &op, &literal) && op == COMPARE_EQ &&
-		literal->type == QUERY_STRING && is_verbatim(field) &&
+	return e->stage >= STAGE_LITERALS &&
+		field_compare(e->q, expr, &field, &op, &literal) && op == COMPARE_EQ &&
+		literal->type == QUERY_STRING && field->level == LEVEL_COLUMN && is_verbatim(field) &&
 		literal_is_absent(e, expr->args[expr->args[0]->node == EXPR_LITERAL ? 0 : 1]->number);
 }
 
@@ -945,19 +1092,49 @@ eval_class(Eval *e, const QueryExpr *expr, uint32 class)
 	return is_refuted_by_literal(e, expr) ? IS_FALSE : IS_UNKNOWN;
 }
 
-/* What a filter says of each class, worked out when it is first asked for. */
-static const uint8 *
+/* What a filter says of a class by its kinds, if it need not be asked again. */
+static Ternary
+eval_kinds(Eval *e, const QuerySet *filter, uint32 class_number)
+{
+	const SpanClass *class = &e->t->classes[class_number];
+	uint8	   *known;
+
+	if (filter->expr == NULL)
+		return IS_TRUE;
+	if (e->q->by_kinds == NULL || !e->has_classes)
+		return eval_class(e, filter->expr, class_number);
+	known = &e->q->by_kinds[filter->number * KINDS_COMBINATIONS +
+							(class->kind << 6 | class->is_error << 5 | class->status << 3 | class->span_kind)];
+	if (*known == 0)
+		*known = eval_class(e, filter->expr, class_number) + 1;
+	return *known - 1;
+}
+
+/*
+ * What a filter says of each class, worked out when it is first asked for; what
+ * is unknown as of one stage is asked again in the next.
+ */
+static const FilterClasses *
 filter_classes(Eval *e, const QuerySet *filter)
 {
-	uint8	  **classes = &e->filters[filter->number];
+	FilterClasses *f = &e->filters[filter->number];
+	bool		is_new = f->classes == NULL;
 
-	if (*classes == NULL)
+	if (!is_new && (f->stage == e->stage || !f->is_open))
+		return f;
+	if (is_new)
+		f->classes = palloc(Max(e->class_count, 1));
+	f->stage = e->stage;
+	f->is_open = f->is_possible = false;
+	for (uint32 i = 0; i < e->class_count; i++)
 	{
-		*classes = palloc(e->class_count);
-		for (uint32 i = 0; i < e->class_count; i++)
-			(*classes)[i] = filter->expr ? eval_class(e, filter->expr, i) : IS_TRUE;
+		if (is_new || f->classes[i] == IS_UNKNOWN)
+			f->classes[i] = e->stage == STAGE_KINDS ? eval_kinds(e, filter, i) :
+				filter->expr ? eval_class(e, filter->expr, i) : IS_TRUE;
+		f->is_open |= f->classes[i] == IS_UNKNOWN;
+		f->is_possible |= f->classes[i] != IS_FALSE;
 	}
-	return *classes;
+	return f;
 }
 
 /* ---------------------------------------------- what can be ruled out soon --- */
@@ -993,13 +1170,7 @@ is_possible(const QuerySet *s, FilterCheck check, void *arg)
 static bool
 classes_allow(void *arg, const QuerySet *filter)
 {
-	Eval	   *e = arg;
-	const uint8 *classes = filter_classes(e, filter);
-
-	for (uint32 i = 0; i < e->class_count; i++)
-		if (classes[i] != IS_FALSE)
-			return true;
-	return false;
+	return filter_classes(arg, filter)->is_possible;
 }
 
 typedef struct HeaderCheck
@@ -1122,6 +1293,12 @@ count_set(const Eval *e, const uint8 *set)
 	return count;
 }
 
+static inline bool
+is_empty(const Eval *e, const uint8 *set)
+{
+	return memchr(set, 1, e->t->n) == NULL;
+}
+
 static inline uint32
 class_of(const Eval *e, uint32 ordinal)
 {
@@ -1131,16 +1308,25 @@ class_of(const Eval *e, uint32 ordinal)
 static uint8 *
 eval_filter(Eval *e, const QuerySet *s, const uint8 *input)
 {
-	const uint8 *classes = filter_classes(e, s);
+	const FilterClasses *f = filter_classes(e, s);
+	const uint32 *span_class = e->t->span_class;
 	uint8	   *set = alloc_set(e);
 
+	if (!f->is_possible)
+		return set;
+	if (e->has_classes && !f->is_open && !input)
+	{
+		for (uint32 i = 0; i < e->t->n; i++)
+			set[i] = f->classes[span_class[i]] == IS_TRUE;
+		return set;
+	}
 	for (uint32 i = 0; i < e->t->n; i++)
 	{
 		uint32		class = class_of(e, i);
 
-		if (classes[class] == IS_FALSE || (input && !input[i]))
+		if (f->classes[class] == IS_FALSE || (input && !input[i]))
 			continue;
-		if (classes[class] == IS_UNKNOWN)
+		if (f->classes[class] == IS_UNKNOWN)
 		{
 			CHECK_FOR_INTERRUPTS();
 			set[i] = eval_bool(e, s->expr, (Place) {class, (int32) i});
@@ -1284,11 +1470,22 @@ static uint8 *eval_set(Eval *e, const QuerySet *s, const uint8 *input);
 static uint8 *
 eval_relation(Eval *e, const QuerySet *s, const uint8 *input)
 {
-	uint8	   *left = eval_set(e, s->args[0], input);
 	uint8	   *right = eval_set(e, s->args[1], input);
-	uint8	   *out = relate(e, s->relation, left, right);
+	uint8	   *left;
+	uint8	   *out;
 	uint32		n = e->t->n;
 
+	if (is_empty(e, right))
+		return right;
+	left = eval_set(e, s->args[0], input);
+	if (is_empty(e, left))
+	{
+		/* nothing is related to nothing */
+		if (s->mode == MODE_NOT)
+			return right;
+		return left;
+	}
+	out = relate(e, s->relation, left, right);
 	if (s->mode == MODE_NOT)
 		for (uint32 i = 0; i < n; i++)
 			out[i] = right[i] & !out[i];
@@ -1314,10 +1511,10 @@ eval_and_or(Eval *e, const QuerySet *s, const uint8 *input)
 	{
 		uint8	   *set;
 
-		if (s->node == SET_AND && count_set(e, out) == 0)
+		if (s->node == SET_AND && is_empty(e, out))
 			break;
 		set = eval_set(e, s->args[k], input);
-		if (s->node == SET_AND && count_set(e, set) == 0)
+		if (s->node == SET_AND && is_empty(e, set))
 			memset(out, 0, e->t->n);
 		else
 			for (uint32 i = 0; i < e->t->n; i++)
@@ -1403,7 +1600,7 @@ eval_pipeline(Eval *e, const QuerySet *s, const uint8 *input)
 		const QuerySet *stage = s->args[k];
 
 		/* a trace without spans in the set is out, whatever follows */
-		if (count_set(e, set) == 0)
+		if (is_empty(e, set))
 			break;
 		if (stage->node == SET_SCALAR)
 		{
@@ -1454,20 +1651,27 @@ find_key(const Trajectory *t, Bytes name)
 static void
 eval_begin(Eval *e, const Tracequery *q, Trajectory *t)
 {
-	size_t		positions;
-
 	memset(e, 0, offsetof(Eval, text));
 	e->q = q;
 	e->t = t;
-	e->class_count = 1;
-	e->filters = palloc0(q->filter_count * sizeof(uint8 *));
+	e->stage = STAGE_KINDS;
+	e->has_classes = q->levels >= 1 << LEVEL_KIND;
+	e->class_count = e->has_classes ? t->class_count : 1;
+	e->filters = palloc0(q->filter_count * sizeof(FilterClasses));
 	e->regexes = palloc0(Max(q->regex_count, 1) * sizeof(QueryRegex *));
 	e->literals = palloc0(Max(q->literal_count, 1));
-	if (q->level < LEVEL_CLASS)
-		return;
+}
+
+/* From here on the tables are looked at. */
+static void
+eval_with_tables(Eval *e)
+{
+	const Tracequery *q = e->q;
+	Trajectory *t = e->t;
+	size_t		positions;
+
 	trajectory_decode_tables(t);
-	e->has_classes = true;
-	e->class_count = t->class_count;
+	e->stage = STAGE_TABLES;
 	e->keys = palloc(Max(q->field_count, 1) * sizeof(int32));
 	positions = (size_t) q->field_count * t->shape_count;
 	e->positions = palloc_extended(Max(positions, 1) * sizeof(int32), MCXT_ALLOC_HUGE);
@@ -1478,26 +1682,84 @@ eval_begin(Eval *e, const Tracequery *q, Trajectory *t)
 			find_key(t, q->fields[i].name);
 }
 
-/* One filter alone: the first span that it finds is enough. */
-static bool
-filter_matches(Eval *e, const QuerySet *s)
+/* Can the query be answered without the cold section? */
+bool
+tracequery_is_hot(const Tracequery *q)
 {
-	const uint8 *classes = filter_classes(e, s);
+	return q->levels < 1 << LEVEL_CLASS;
+}
+
+/* Stage by stage: do the classes allow for a match? */
+static bool
+may_match(Eval *e)
+{
+	const Tracequery *q = e->q;
+
+	if (!is_possible(q->root, classes_allow, e))
+		return false;
+	if (tracequery_is_hot(q))
+		return true;
+	if (q->literal_count > 0 && q->levels & 1 << LEVEL_COLUMN)
+	{
+		e->stage = STAGE_LITERALS;
+		if (!is_possible(q->root, classes_allow, e))
+			return false;
+	}
+	eval_with_tables(e);
+	return is_possible(q->root, classes_allow, e);
+}
+
+/* One filter alone: a class that it finds is enough, since all are used. */
+static bool
+filter_finds_class(Eval *e, const QuerySet *s)
+{
+	const FilterClasses *f = filter_classes(e, s);
 
 	for (uint32 i = 0; i < e->class_count; i++)
-		if (classes[i] == IS_TRUE)
+		if (f->classes[i] == IS_TRUE)
 			return true;
+	return false;
+}
+
+/* Else the first span that it finds. */
+static bool
+filter_finds_span(Eval *e, const QuerySet *s)
+{
+	const FilterClasses *f = filter_classes(e, s);
+
 	for (uint32 i = 0; i < e->t->n; i++)
 	{
 		uint32		class = class_of(e, i);
 
-		if (classes[class] == IS_FALSE)
+		if (f->classes[class] == IS_FALSE)
 			continue;
 		CHECK_FOR_INTERRUPTS();
 		if (eval_bool(e, s->expr, (Place) {class, (int32) i}))
 			return true;
 	}
 	return false;
+}
+
+/* Of long traces, a few of the first spans are asked first: so many, then eight times. */
+#define FIRST_SPANS 32
+
+/*
+ * Do the first spans of a long trace match already?  What they say of the
+ * query must not depend on others.
+ */
+static bool
+first_spans_match(Eval *e)
+{
+	Trajectory *t = e->t;
+	bool		result = false;
+
+	for (uint64 n = FIRST_SPANS; n * 4 <= t->n && !result; n *= 8)
+	{
+		e->t = trajectory_first_spans(t, (uint32) n);
+		result = !is_empty(e, eval_set(e, e->q->root, NULL));
+	}
+	e->t = t;
+	return result;
 }
 
 /*
@@ -1511,12 +1773,16 @@ tracequery_matches(const Tracequery *q, Trajectory *t)
 	Eval		e;
 
 	eval_begin(&e, q, t);
-	if (!is_possible(q->root, classes_allow, &e))
+	if (!may_match(&e))
 		return false;
+	if (q->root->node == SET_FILTER && filter_finds_class(&e, q->root))
+		return true;
+	if (q->is_local && !t->has_structure && first_spans_match(&e))
+		return true;
 	trajectory_decode_structure(t);
 	if (q->root->node == SET_FILTER)
-		return filter_matches(&e, q->root);
-	return count_set(&e, eval_set(&e, q->root, NULL)) > 0;
+		return filter_finds_span(&e, q->root);
+	return !is_empty(&e, eval_set(&e, q->root, NULL));
 }
 
 /*
@@ -1531,7 +1797,7 @@ tracequery_spans(const Tracequery *q, Trajectory *t, uint32 *count)
 
 	trajectory_decode_structure(t);
 	eval_begin(&e, q, t);
-	if (tracequery_excludes(q, &t->summary) || !is_possible(q->root, classes_allow, &e))
+	if (tracequery_excludes(q, &t->summary) || !may_match(&e))
 		set = alloc_set(&e);
 	else
 		set = eval_set(&e, q->root, NULL);

@@ -13,56 +13,6 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-static inline size_t
-text_size(const TracequeryDatum *datum)
-{
-	return VARSIZE(datum) - offsetof(TracequeryDatum, text);
-}
-
-static TracequeryDatum *
-make_datum(const char *text, size_t len)
-{
-	Tracequery	   *query = tracequery_parse(text, len);
-	TracequeryDatum *datum;
-	StringInfoData buf;
-	size_t		size;
-
-	initStringInfo(&buf);
-	tracequery_write(&buf, query);
-	if (buf.len > TRACEQUERY_MAX_LEN)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("tracequery is too long"),
-				 errdetail("Its canonical form has %d bytes; at most %d are allowed.",
-						   buf.len, TRACEQUERY_MAX_LEN)));
-	size = offsetof(TracequeryDatum, text) + buf.len;
-	datum = palloc0(size);
-	SET_VARSIZE(datum, size);
-	datum->version = TRACEQUERY_VERSION;
-	memcpy(datum->text, buf.data, buf.len);
-	pfree(buf.data);
-	return datum;
-}
-
-static void
-require_version(int version)
-{
-	if (version != TRACEQUERY_VERSION)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("tracequery has an unknown format version"),
-				 errdetail("The version is %d; this server's extension reads version %d.",
-						   version, TRACEQUERY_VERSION)));
-}
-
-/* Parse a stored query, in the current context. */
-Tracequery *
-tracequery_from_datum(const TracequeryDatum *datum)
-{
-	require_version(datum->version);
-	return tracequery_parse(datum->text, text_size(datum));
-}
-
 /*
  * What the call site keeps, with the query of this call.  Almost always that
  * is the query of the call before.
@@ -106,7 +56,7 @@ tracequery_in(PG_FUNCTION_ARGS)
 {
 	char	   *text = PG_GETARG_CSTRING(0);
 
-	PG_RETURN_POINTER(make_datum(text, strlen(text)));
+	PG_RETURN_POINTER(tracequery_make_datum(text, strlen(text)));
 }
 
 PG_FUNCTION_INFO_V1(tracequery_out);
@@ -115,8 +65,8 @@ tracequery_out(PG_FUNCTION_ARGS)
 {
 	TracequeryDatum *datum = (TracequeryDatum *) PG_GETARG_VARLENA_P(0);
 
-	require_version(datum->version);
-	PG_RETURN_CSTRING(pnstrdup(datum->text, text_size(datum)));
+	tracequery_require_version(datum->version);
+	PG_RETURN_CSTRING(pnstrdup(datum->text, tracequery_text_size(datum)));
 }
 
 PG_FUNCTION_INFO_V1(tracequery_recv);
@@ -127,9 +77,9 @@ tracequery_recv(PG_FUNCTION_ARGS)
 	char	   *text;
 	int			len;
 
-	require_version(pq_getmsgbyte(buf));
+	tracequery_require_version(pq_getmsgbyte(buf));
 	text = pq_getmsgtext(buf, buf->len - buf->cursor, &len);
-	PG_RETURN_POINTER(make_datum(text, len));
+	PG_RETURN_POINTER(tracequery_make_datum(text, len));
 }
 
 PG_FUNCTION_INFO_V1(tracequery_send);
@@ -141,7 +91,7 @@ tracequery_send(PG_FUNCTION_ARGS)
 
 	pq_begintypsend(&buf);
 	pq_sendbyte(&buf, datum->version);
-	pq_sendtext(&buf, datum->text, text_size(datum));
+	pq_sendtext(&buf, datum->text, tracequery_text_size(datum));
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
 }
 
@@ -152,7 +102,7 @@ compare_args(FunctionCallInfo fcinfo)
 	TracequeryDatum *a = (TracequeryDatum *) PG_GETARG_VARLENA_P(0);
 	TracequeryDatum *b = (TracequeryDatum *) PG_GETARG_VARLENA_P(1);
 
-	return bytes_compare((Bytes) {a->text, text_size(a)}, (Bytes) {b->text, text_size(b)});
+	return bytes_compare((Bytes) {a->text, tracequery_text_size(a)}, (Bytes) {b->text, tracequery_text_size(b)});
 }
 
 PG_FUNCTION_INFO_V1(tracequery_eq);

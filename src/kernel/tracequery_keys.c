@@ -143,7 +143,8 @@ plan_key(Bytes name)
 
 	/* JSON and times, from which columns are derived */
 	if (known >= 0 && known_keys[known].rule != DERIVE_NOTHING &&
-		known_keys[known].rule != DERIVE_ENTITY_NAME)
+		known_keys[known].rule != DERIVE_ENTITY_NAME &&
+		known_keys[known].rule != DERIVE_PROMPT)
 		return PLAN_NOTHING;
 	switch (known >= 0 ? known_keys[known].column : COLUMN_NONE)
 	{
@@ -278,9 +279,9 @@ edge_key(bool failed, uint64 parent_hash, uint64 child_hash)
 }
 
 static int64
-column_key(Intrinsic intrinsic, Bytes text)
+column_key(bool failed, Intrinsic intrinsic, Bytes text)
 {
-	return make_key(INDEX_COLUMN, hash_text(text, 16 + intrinsic));
+	return make_key(failed ? INDEX_FAILED_COLUMN : INDEX_COLUMN, hash_text(text, 16 + intrinsic));
 }
 
 /* ------------------------------------------------- keys of a trajectory --- */
@@ -469,25 +470,32 @@ extract_class(Extract *x, uint32 number)
 }
 
 static void
-put_column(Extract *x, Intrinsic intrinsic, bool is_there, Bytes text)
+put_column(Extract *x, bool failed, Intrinsic intrinsic, Bytes text)
 {
-	if (is_there && text.len <= MAX_VALUE_LEN)
-		put_key(x, column_key(intrinsic, text));
+	if (text.len > MAX_VALUE_LEN)
+		return;
+	put_key(x, column_key(false, intrinsic, text));
+	if (failed)
+		put_key(x, column_key(true, intrinsic, text));
 }
 
 static void
 extract_columns(Extract *x, uint32 ordinal)
 {
+	const SpanClass *class = trajectory_class(x->t, ordinal);
 	SpanColumns columns = trajectory_columns(x->t, ordinal);
 	char		buf[64];
-	Bytes		text = {NULL, 0};
+	Bytes		text;
 
-	put_column(x, INTRINSIC_MODEL, span_model(&columns, &text), text);
-	put_column(x, INTRINSIC_TOOL,
-			   span_tool(trajectory_class(x->t, ordinal), &columns, &text), text);
-	put_column(x, INTRINSIC_AGENT, column_text(&columns, COLUMN_AGENT_NAME, &text), text);
+	if (span_model(&columns, &text))
+		put_column(x, class->is_error, INTRINSIC_MODEL, text);
+	if (span_tool(class, &columns, &text))
+		put_column(x, class->is_error, INTRINSIC_TOOL, text);
+	if (column_text(&columns, COLUMN_AGENT_NAME, &text))
+		put_column(x, class->is_error, INTRINSIC_AGENT, text);
 	if (column_text(&columns, COLUMN_PROVIDER, &text))
-		put_column(x, INTRINSIC_PROVIDER, true, provider_normalise(text, buf, sizeof(buf)));
+		put_column(x, class->is_error, INTRINSIC_PROVIDER,
+				   provider_normalise(text, buf, sizeof(buf)));
 }
 
 static void
@@ -794,6 +802,9 @@ exists_node(const QueryField *field)
 					label_text("attribute", field->name));
 }
 
+/* Nothing. */
+static const Facts no_facts = {.kind = -1};
+
 /* A span's own usage is kept for all kinds together, what it reports by kind. */
 static int
 field_measure(const QueryField *field, int kind)
@@ -824,7 +835,7 @@ is_number(const QueryValue *v)
 }
 
 static IndexNode *
-intrinsic_equal_node(const QueryField *field, const QueryValue *literal)
+intrinsic_equal_node(const QueryField *field, const QueryValue *literal, bool failed)
 {
 	switch (field->intrinsic)
 	{
@@ -856,30 +867,32 @@ intrinsic_equal_node(const QueryField *field, const QueryValue *literal)
 		case INTRINSIC_AGENT:
 			if (literal->string.len > MAX_VALUE_LEN)
 				return NULL;
-			return node_key(column_key(field->intrinsic, literal->string),
-							label_text(intrinsic_name(field->intrinsic), literal->string));
+			return node_key(column_key(failed, field->intrinsic, literal->string),
+							label_text(psprintf("%s%s", failed ? "failed " : "",
+												intrinsic_name(field->intrinsic)),
+									   literal->string));
 		default:
 			return NULL;
 	}
 }
 
 static IndexNode *
-equal_node(const QueryField *field, const QueryValue *literal, int kind)
+equal_node(const QueryField *field, const QueryValue *literal, const Facts *known)
 {
 	IndexNode  *node = NULL;
-	int			measure = field_measure(field, kind);
+	int			measure = field_measure(field, known->kind);
 
 	if (field->scope == SCOPE_INTRINSIC)
-		node = intrinsic_equal_node(field, literal);
+		node = intrinsic_equal_node(field, literal, known->failed);
 	else if (field->scope != SCOPE_LINK && field->scope != SCOPE_INSTRUMENTATION)
 		node = attribute_node(field, literal);
 	if (node == NULL && measure >= 0 && is_number(literal))
-		node = range_node(measure, kind, literal);
+		node = range_node(measure, known->kind, literal);
 	return node;
 }
 
 static IndexNode *
-compare_node(const Tracequery *q, const QueryExpr *e, int kind)
+compare_node(const Tracequery *q, const QueryExpr *e, const Facts *known)
 {
 	const QueryField *field;
 	const QueryValue *literal;
@@ -891,11 +904,11 @@ compare_node(const Tracequery *q, const QueryExpr *e, int kind)
 		return node_all(GUESS_UNKNOWN);
 	if (literal->type == QUERY_NIL)
 		return op == COMPARE_NE ? exists_node(field) : node_all(GUESS_UNKNOWN);
-	measure = field_measure(field, kind);
+	measure = field_measure(field, known->kind);
 	if (op == COMPARE_EQ)
-		node = equal_node(field, literal, kind);
+		node = equal_node(field, literal, known);
 	else if ((op == COMPARE_GT || op == COMPARE_GE) && measure >= 0 && is_number(literal))
-		node = range_node(measure, kind, literal);
+		node = range_node(measure, known->kind, literal);
 	if (node == NULL && field->scope != SCOPE_INTRINSIC)
 		node = exists_node(field);
 	if (node == NULL)
@@ -903,43 +916,59 @@ compare_node(const Tracequery *q, const QueryExpr *e, int kind)
 	return node;
 }
 
-static IndexNode *expr_node(const Tracequery *q, const QueryExpr *e, int kind);
+static IndexNode *expr_node(const Tracequery *q, const QueryExpr *e, const Facts *known);
+
+/* Does a node say that a span failed, or more of its kind than that it is there? */
+static bool
+says(const IndexNode *node, bool failed)
+{
+	return failed ? node->type == NODE_KEY && node->key >> KEY_BITS == INDEX_FAILED_COLUMN :
+		node->type == NODE_RANGE && node->is_of_kind;
+}
 
 static IndexNode *
-and_node(const Tracequery *q, const QueryExpr *e)
+and_node(const Tracequery *q, const QueryExpr *e, const Facts *above)
 {
 	IndexNode  *and = node_create(NODE_AND);
 	Facts		facts = gather_facts(q, e);
-	Facts		seen = {.kind = -1};
+	Facts		known = facts;
+	Facts		seen = no_facts;
 
+	known.failed |= above->failed;
+	if (known.kind < 0)
+		known.kind = above->kind;
 	and->is_same_span = true;
 	for (uint32 i = 0; i < e->arg_count; i++)
 		/* a second name contradicts the first, and is a key of its own */
 		if (!take_fact(q, e->args[i], &seen))
-			node_add(and, expr_node(q, e->args[i], facts.kind));
-	/* a range over the spans of a kind says more than that there are some */
-	for (uint32 i = 0; i < and->arg_count && !facts.name && !facts.failed; i++)
-		if (and->args[i]->type == NODE_RANGE && and->args[i]->is_of_kind)
+			node_add(and, expr_node(q, e->args[i], &known));
+	/* what others say already is no key of its own */
+	for (uint32 i = 0; i < and->arg_count && !facts.name; i++)
+	{
+		if (says(and->args[i], false) && !facts.failed)
 			facts.kind = -1;
+		if (says(and->args[i], true) && facts.kind < 0)
+			facts.failed = false;
+	}
 	add_facts(and, &facts);
 	return and;
 }
 
-/* kind: the operation kind that the span is known to have, or -1. */
+/* known: what holds of the span besides. */
 static IndexNode *
-expr_node(const Tracequery *q, const QueryExpr *e, int kind)
+expr_node(const Tracequery *q, const QueryExpr *e, const Facts *known)
 {
 	IndexNode  *node;
-	Facts		facts = {.kind = -1};
+	Facts		facts = no_facts;
 
 	switch (e->node)
 	{
 		case EXPR_AND:
-			return and_node(q, e);
+			return and_node(q, e, known);
 		case EXPR_OR:
 			node = node_create(NODE_OR);
 			for (uint32 i = 0; i < e->arg_count; i++)
-				node_add(node, expr_node(q, e->args[i], kind));
+				node_add(node, expr_node(q, e->args[i], known));
 			return node;
 		case EXPR_LITERAL:
 			return e->literal.boolean ? node_all(1) : node_create(NODE_OR);
@@ -952,9 +981,9 @@ expr_node(const Tracequery *q, const QueryExpr *e, int kind)
 				return node;
 			}
 			if (e->node == EXPR_COMPARE)
-				return compare_node(q, e, kind);
+				return compare_node(q, e, known);
 			node = q->fields[e->number].scope == SCOPE_INTRINSIC ? NULL :
-				equal_node(&q->fields[e->number], &(QueryValue) {.type = QUERY_BOOL,.boolean = true}, kind);
+				equal_node(&q->fields[e->number], &(QueryValue) {.type = QUERY_BOOL,.boolean = true}, known);
 			return node ? node : node_all(GUESS_UNKNOWN);
 		default:
 			return node_all(GUESS_UNKNOWN);
@@ -1029,7 +1058,7 @@ set_node(const Tracequery *q, const QuerySet *s)
 	switch ((SetNode) s->node)
 	{
 		case SET_FILTER:
-			return s->expr ? expr_node(q, s->expr, -1) : node_all(1);
+			return s->expr ? expr_node(q, s->expr, &no_facts) : node_all(1);
 		case SET_RELATION:
 			return relation_node(q, s);
 		case SET_SCALAR:

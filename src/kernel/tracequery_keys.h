@@ -23,6 +23,7 @@
  *	failed edge	the same where the child failed
  *	state		a span's status, kind, failure, and kind with failure
  *	column		a canonical column: which, and the text
+ *	failed column	the same of a span that failed
  *	range		the largest value of a measure, over all spans or those of one
  *				kind: a quarter of an octave
  *
@@ -55,7 +56,8 @@ typedef enum IndexClass
 	INDEX_FAILED_EDGE,
 	INDEX_STATE,
 	INDEX_COLUMN,
-	INDEX_RANGE
+	INDEX_RANGE,
+	INDEX_FAILED_COLUMN
 } IndexClass;
 
 typedef enum Measure

@@ -11,42 +11,47 @@
 #include "kernel/tracequery_sql.h"
 #include "utils/memutils.h"
 
-/*
- * The header alone answers for many; of a value that is stored elsewhere it is
- * read before the rest.
- */
-static bool
-header_excludes(const Tracequery *q, struct varlena *given)
+/* The header of a value that is stored elsewhere, without fetching the rest. */
+static void
+read_stored_header(struct varlena *given, TrajectorySummary *summary)
 {
-	TrajectorySummary summary;
-	struct varlena *slice;
+	struct varlena *slice = pg_detoast_datum_slice(given, 0, sizeof(TrajectoryHeader) - VARHDRSZ);
 
-	if (!VARATT_IS_EXTERNAL_ONDISK(given))
-		return false;
-	slice = pg_detoast_datum_slice(given, 0, sizeof(TrajectoryHeader) - VARHDRSZ);
 	if (VARSIZE(slice) < sizeof(TrajectoryHeader))
 		bytes_corrupt("header");
-	trajectory_read_summary(slice, &summary);
+	trajectory_read_summary(slice, summary);
 	pfree(slice);
-	return tracequery_excludes(q, &summary);
 }
 
 static bool
 call_matches(QueryCall *call, struct varlena *given)
 {
 	MemoryContext old = MemoryContextSwitchTo(call->work);
+	const Tracequery *q = call->query;
+	TrajectorySummary summary;
+	struct varlena *datum;
 	bool		result = false;
 
-	if (!header_excludes(call->query, given))
+	if (VARATT_IS_EXTERNAL_ONDISK(given))
 	{
-		struct varlena *datum = pg_detoast_datum(given);
-		TrajectorySummary summary;
-
+		read_stored_header(given, &summary);
+		datum = given;
+	}
+	else
+	{
+		datum = pg_detoast_datum(given);
 		if (VARSIZE(datum) < sizeof(TrajectoryHeader))
 			bytes_corrupt("header");
 		trajectory_read_summary(datum, &summary);
-		result = !tracequery_excludes(call->query, &summary) &&
-			tracequery_matches(call->query, trajectory_open(datum, VARSIZE(datum)));
+	}
+	if (!tracequery_excludes(q, &summary))
+	{
+		/* of what is stored elsewhere, no more is fetched than is asked for */
+		if (datum == given && VARATT_IS_EXTERNAL_ONDISK(given))
+			datum = tracequery_is_hot(q) ?
+				pg_detoast_datum_slice(given, 0, sizeof(TrajectoryHeader) - VARHDRSZ + (int32) summary.hot_size) :
+				pg_detoast_datum(given);
+		result = tracequery_matches(q, trajectory_open(datum, VARSIZE(datum)));
 	}
 	MemoryContextSwitchTo(old);
 	return result;

@@ -194,7 +194,7 @@ attribute_char(unsigned char c)
 	return c > ' ' && c != 0x7f && strchr("{}()=~!<>&|^,\"`\\", c) == NULL;
 }
 
-FieldLevel
+static FieldLevel
 field_level(const QueryField *field)
 {
 	switch (field->scope)
@@ -217,10 +217,11 @@ field_level(const QueryField *field)
 		case INTRINSIC_SPAN_ID:
 		case INTRINSIC_PARENT_ID:
 			return LEVEL_HOT;
-		case INTRINSIC_NAME:
 		case INTRINSIC_STATUS:
 		case INTRINSIC_KIND:
 		case INTRINSIC_IS_ERROR:
+			return LEVEL_KIND;
+		case INTRINSIC_NAME:
 		case INTRINSIC_ROOT_NAME:
 		case INTRINSIC_ROOT_SERVICE_NAME:
 		case INTRINSIC_SCOPE_NAME:
@@ -786,10 +787,14 @@ field_number(Tracequery *q, uint8 scope, uint8 intrinsic, Bytes name)
 	for (uint32 i = 0; i < q->field_count; i++)
 		if (q->fields[i].scope == scope && q->fields[i].intrinsic == intrinsic &&
 			bytes_equal(q->fields[i].name, name))
+		{
+			q->fields[i].uses++;
 			return i;
+		}
 	q->fields = array_for_one_more(q->fields, q->field_count, sizeof(QueryField));
 	q->fields[q->field_count] = (QueryField) {scope, intrinsic, name};
-	q->level = Max(q->level, field_level(&q->fields[q->field_count]));
+	q->fields[q->field_count].level = field_level(&q->fields[q->field_count]);
+	q->fields[q->field_count].uses = 1;
 	return q->field_count++;
 }
 
@@ -1092,6 +1097,7 @@ become_kind(Parser *p, QueryExpr *e)
 {
 	if (!e->may_be_kind)
 		return;
+	p->query->fields[e->number].uses--;
 	e->node = EXPR_LITERAL;
 	e->type = TYPE_KIND;
 	kind_value((Bytes) {intrinsic_names[p->query->fields[e->number].intrinsic],
@@ -1424,6 +1430,43 @@ parse_pipeline(Parser *p)
 	return s;
 }
 
+/* Does a field tell of the span and those above it alone, without the values? */
+static bool
+field_is_local(const QueryField *field)
+{
+	return field->level != LEVEL_COLUMN && field->intrinsic != INTRINSIC_CHILD_COUNT &&
+		field->intrinsic != INTRINSIC_PARENT_ID && field->intrinsic != INTRINSIC_ROOT_NAME &&
+		field->intrinsic != INTRINSIC_ROOT_SERVICE_NAME;
+}
+
+/* Does a set only grow if there are more spans? */
+static bool
+set_is_monotone(const QuerySet *s)
+{
+	if (s->node == SET_SCALAR || (s->node == SET_RELATION && s->mode == MODE_NOT))
+		return false;
+	for (uint32 i = 0; i < s->arg_count; i++)
+		if (!set_is_monotone(s->args[i]))
+			return false;
+	return true;
+}
+
+/* What evaluation wants to know of the query as a whole. */
+static void
+survey(Tracequery *q)
+{
+	q->is_local = set_is_monotone(q->root);
+	for (uint32 i = 0; i < q->field_count; i++)
+	{
+		if (q->fields[i].uses == 0)
+			continue;
+		q->levels |= 1 << q->fields[i].level;
+		q->is_local &= field_is_local(&q->fields[i]);
+	}
+	if (q->filter_count <= TRACEQUERY_MAX_REMEMBERED && !(q->levels & 1 << LEVEL_HEADER))
+		q->by_kinds = palloc0(q->filter_count * KINDS_COMBINATIONS);
+}
+
 /* Parse a query, in the current context; the text may go afterwards. */
 Tracequery *
 tracequery_parse(const char *text, size_t len)
@@ -1446,5 +1489,6 @@ tracequery_parse(const char *text, size_t len)
 			fail_if_unsupported(&p, &p.token, p.token.value.string);
 		fail_expected(&p, &p.token, "an operator or the end");
 	}
+	survey(p.query);
 	return p.query;
 }

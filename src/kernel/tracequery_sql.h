@@ -20,6 +20,5 @@ typedef struct QueryCall
 extern QueryCall *query_call(FunctionCallInfo fcinfo, int arg);
 extern uint8 *query_call_spans(FunctionCallInfo fcinfo, int trajectory_arg, int query_arg,
 								Trajectory **t, uint32 *count);
-extern Tracequery *tracequery_from_datum(const TracequeryDatum *datum);
 
 #endif							/* LLMTRACE_TRACEQUERY_SQL_H */

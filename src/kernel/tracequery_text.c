@@ -291,3 +291,48 @@ tracequery_write(StringInfo buf, const Tracequery *q)
 {
 	put_set(buf, q, q->root);
 }
+
+/* The datum of a query given as text, in the current context. */
+TracequeryDatum *
+tracequery_make_datum(const char *text, size_t len)
+{
+	Tracequery *query = tracequery_parse(text, len);
+	TracequeryDatum *datum;
+	StringInfoData buf;
+	size_t		size;
+
+	initStringInfo(&buf);
+	tracequery_write(&buf, query);
+	if (buf.len > TRACEQUERY_MAX_LEN)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("tracequery is too long"),
+				 errdetail("Its canonical form has %d bytes; at most %d are allowed.",
+						   buf.len, TRACEQUERY_MAX_LEN)));
+	size = offsetof(TracequeryDatum, text) + buf.len;
+	datum = palloc0(size);
+	SET_VARSIZE(datum, size);
+	datum->version = TRACEQUERY_VERSION;
+	memcpy(datum->text, buf.data, buf.len);
+	pfree(buf.data);
+	return datum;
+}
+
+void
+tracequery_require_version(int version)
+{
+	if (version != TRACEQUERY_VERSION)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("tracequery has an unknown format version"),
+				 errdetail("The version is %d; this server's extension reads version %d.",
+						   version, TRACEQUERY_VERSION)));
+}
+
+/* Parse a stored query, in the current context. */
+Tracequery *
+tracequery_from_datum(const TracequeryDatum *datum)
+{
+	tracequery_require_version(datum->version);
+	return tracequery_parse(datum->text, tracequery_text_size(datum));
+}

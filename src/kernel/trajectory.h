@@ -14,13 +14,16 @@
  *		big pops	varints, one for each pop of 255
  *		classes	n × class_width bytes: the span's class
  *		ids		n × 8 bytes: span ids
- *		times	for each span: zigzag varint of the start minus the start of the
- *				span before it (of the trace's start for the first), then
- *				varint 0 for an open span, else 1 + end - start
+ *		times	for each span two numbers: zigzag of the start minus the start
+ *				of the span before it (of the trace's start for the first), and
+ *				0 for an open span, else 1 + end - start.  First n bytes: in
+ *				how many bytes the first number stands, 0 to 8, | 16 × the
+ *				second's; then the numbers
  *		parents	varint count, then for each root with a parent id: varint
  *				ordinal minus the one before, byte (RootKind), 8 bytes id
- *	cold		varint size when decompressed, then the rest of the datum,
- *				compressed as the header's codec says
+ *	cold		varint size when decompressed, varint how much of it the tables
+ *				take, then the rest of the datum, compressed as the header's
+ *				codec says: the tables, which many a question can do with …
  *		strings	varint count, varint length of each, bytes of all
  *		keys	varint count, each: varint tag = number << 3 | mapped << 2 |
  *				type; type 0: number of a string, 1: number of a built-in
@@ -30,9 +33,10 @@
  *		scopes	varint count, each: strings name, version, schema URL, varint
  *				dropped attributes, attributes
  *		shapes	varint count, each: varint number of keys, numbers of keys
- *		classes	varint count, each: string name, varint shape, varint resource,
- *				varint scope, byte span kind | status << 3 | error << 5, byte
- *				operation kind, varint flags, string trace state
+ *		classes	each: string name, varint shape, varint resource, varint scope,
+ *				varint flags, string trace state
+ *				… and the values:
+ *		strings	more of them, numbered on: those that no table has
  *		columns	for each class, for each key of its shape: byte type, or 0x10 +
  *				type if all spans of the class have one value, which follows
  *				once, or 0x20 if types differ; then the values in the order
@@ -48,7 +52,8 @@
  *				link: 16 bytes trace id, 8 bytes span id, string trace state,
  *				varint flags, varint dropped attributes, attributes
  *
- *	string		varint: the string's number
+ *	string		varint: the string's number, plus one; or, among the values, 0
+ *				for the first of their strings that nothing before refers to
  *	ordinals	varint count of spans, then before each span's part a varint: its
  *				ordinal (from 0) minus the one before
  *	attributes	varint count, each: varint key, byte type, payload
@@ -57,8 +62,9 @@
  *
  * The order is canonical: spans in preorder (tree.h), attributes by key,
  * strings, keys, resources, scopes, shapes and classes in the order of their
- * first use, mapped keys that nothing uses last, by name.  So equal content has equal bytes before compression, and the
- * content hash is over those.
+ * first use, the tables first, mapped keys that nothing uses last, by name.  So
+ * equal content has equal bytes before compression, and the content hash is
+ * over those.
  */
 #ifndef LLMTRACE_TRAJECTORY_H
 #define LLMTRACE_TRAJECTORY_H
@@ -174,9 +180,9 @@ typedef struct SpanExtra
 } SpanExtra;
 
 /*
- * A trajectory read into arrays by ordinal, which counts from 0.  The hot part
- * is always there, the cold one if it was asked for.  Bytes point into the
- * datum or the decompressed cold section.
+ * A trajectory read into arrays by ordinal, which counts from 0.  What kinds of
+ * classes there are is known at once, the rest when it has been asked for.
+ * Bytes point into the datum or the decompressed cold section.
  */
 typedef struct Trajectory
 {
@@ -200,9 +206,13 @@ typedef struct Trajectory
 	/* cold: what spans share, then the rest */
 	bool		has_tables;
 	bool		has_cold;
-	Cursor		cold;			/* the rest of it */
+	const uint8 *cold;			/* decompressed … */
+	size_t		cold_known;		/* … as far as this */
+	size_t		cold_size;
+	size_t		tables_size;	/* of it, the tables */
 	Bytes	   *strings;
 	uint32		string_count;
+	uint32		next_string;	/* what a reference of 0 stands for */
 	Key		   *keys;
 	uint32		key_count;
 	Resource   *resources;
@@ -235,15 +245,17 @@ extern struct varlena *trajectory_encode_set(SpanSet *set, bool merge, Codec cod
 extern struct varlena *trajectory_recode(const Trajectory *t, uint32 from, uint32 count,
 										 Codec codec);
 extern struct varlena *trajectory_receive(const void *bytes, size_t size, Codec codec);
-extern Cursor trajectory_open_cold(const Trajectory *t);
-extern int	trajectory_compare(const Trajectory *a, const Trajectory *b);
+extern Bytes trajectory_cold_bytes(Trajectory *t);
+extern int	trajectory_compare(Trajectory *a, Trajectory *b);
 extern void trajectory_read_summary(const void *datum, TrajectorySummary *summary);
 extern uint32 trajectory_levels(const void *datum, size_t size);
 extern Trajectory *trajectory_decode(const void *datum, size_t size, bool with_cold);
 extern Trajectory *trajectory_open(const void *datum, size_t size);
 extern void trajectory_decode_structure(Trajectory *t);
+extern Trajectory *trajectory_first_spans(const Trajectory *t, uint32 n);
 extern void trajectory_decode_hot(Trajectory *t);
 extern void trajectory_decode_tables(Trajectory *t);
+extern void trajectory_decode_values(Trajectory *t);
 extern void trajectory_decode_cold(Trajectory *t);
 extern void trajectory_check(const Trajectory *t);
 extern void trajectory_add_to_set(const Trajectory *t, SpanSet *set, uint32 from, uint32 count);

@@ -245,11 +245,12 @@ CREATE FUNCTION spans(t trajectory) RETURNS TABLE (
 	cache_write_tokens bigint,
 	reported_input_tokens bigint,
 	reported_output_tokens bigint,
-	reported_cost_usd numeric
+	reported_cost_usd numeric,
+	prompt_hash text
 )
 	AS 'MODULE_PATHNAME', 'trajectory_spans' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 50;
 COMMENT ON FUNCTION spans(trajectory) IS
-'One row a span, in preorder; ordinal, parent and depth count from 1. started_at is the trace''s start, start_ms is from there. Token columns are a span''s own usage, NULL where its descendants report it again, so that a sum is right; reported_* is what the span itself says. Beside a table with columns of the same names, give it an alias: spans(t) AS s.';
+'One row a span, in preorder; ordinal, parent and depth count from 1. started_at is the trace''s start, start_ms is from there. Token columns are a span''s own usage, NULL where its descendants report it again, so that a sum is right; reported_* is what the span itself says. prompt_hash names the system text and the tools of a model call (of an agent only if it has system text), NULL where neither is recorded: 16 hexadecimal digits, the first 64 bits of a SHA-256; the same for the same text and tools, whatever instrumentation recorded them. Beside a table with columns of the same names, give it an alias: spans(t) AS s.';
 
 CREATE FUNCTION span_tree(t trajectory) RETURNS TABLE (
 	ordinal integer,
@@ -284,7 +285,7 @@ CREATE FUNCTION logical_calls(t trajectory) RETURNS TABLE (
 )
 	AS 'MODULE_PATHNAME', 'trajectory_logical_calls' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 20;
 COMMENT ON FUNCTION logical_calls(trajectory) IS
-'One row a model, retrieval or tool call: attempts at one thing have one call number. attempt counts from 1; attempt_source is attribute, event, inferred (same parent, kind, name and arguments after a failure) or none; a hedge began while an earlier attempt ran.';
+'One row a model, retrieval or tool call: attempts at one thing have one call number. attempt counts from 1; attempt_source is attribute (the call''s own, or http.request.resend_count of HTTP spans below it), event, inferred (same parent, kind, name and arguments after a failure) or none; a hedge began while an earlier attempt ran.';
 
 -- Aggregates.  Their state is a set of spans; on the wire, a trajectory.
 

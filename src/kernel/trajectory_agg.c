@@ -4,8 +4,10 @@
  *
  * Both aggregates have one kind of state: a set of spans of one trace, which
  * owns all bytes it refers to.  On the wire it is a trajectory in binary form.
- * When spans have been added twice as often as there are, the set is encoded
- * and begun anew, so that the state grows with what is distinct.  Final and
+ * A trajectory that is alone so far waits undecoded: most traces that are merged
+ * came in one piece.  When spans have been added twice as often as there are,
+ * the set is encoded and begun anew, so that the state grows with what is
+ * distinct.  Final and
  * serial functions work on a copy of the lists, and do not change the state.
  */
 #include "postgres.h"
@@ -28,6 +30,7 @@ typedef struct SpanState
 	MemoryContext context;		/* of the aggregate */
 	MemoryContext spans_context;	/* of the set and what it refers to */
 	SpanSet    *set;
+	struct varlena *alone;		/* the only datum so far, not in the set yet */
 	uint8		trace_id[16];
 	uint32		merge_spans;	/* number of spans at which to merge */
 	Size		merge_bytes;	/* memory at which to merge */
@@ -50,6 +53,7 @@ begin_set(SpanState *state)
 
 	state->spans_context = AllocSetContextCreate(state->context, "llmtrace span state",
 												 ALLOCSET_DEFAULT_SIZES);
+	state->alone = NULL;
 	old = MemoryContextSwitchTo(state->spans_context);
 	state->set = spanset_create();
 	MemoryContextSwitchTo(old);
@@ -68,29 +72,63 @@ state_create(MemoryContext context, const uint8 *trace_id)
 	return state;
 }
 
+/* Add the spans of a datum that lives as long as they do. */
+static void
+add_spans(SpanState *state, struct varlena *datum)
+{
+	MemoryContext old = MemoryContextSwitchTo(state->spans_context);
+	Trajectory *t = trajectory_decode(datum, VARSIZE(datum), true);
+
+	trajectory_add_to_set(t, state->set, 0, t->n);
+	MemoryContextSwitchTo(old);
+}
+
+/* Have all spans in the set. */
+static void
+decode_alone(SpanState *state)
+{
+	struct varlena *datum = state->alone;
+
+	state->alone = NULL;
+	if (datum)
+		add_spans(state, datum);
+}
+
 /* Add a datum of the same trace, whose bytes are copied. */
 static void
 add_datum(SpanState *state, struct varlena *datum)
 {
-	MemoryContext old = MemoryContextSwitchTo(state->spans_context);
-	size_t		size = VARSIZE(datum);
-	char	   *copy = palloc(size);
-	Trajectory *t;
+	TrajectorySummary s;
+	struct varlena *copy;
 
-	memcpy(copy, datum, size);
-	t = trajectory_decode(copy, size, true);
-	trajectory_require_same_trace(state->trace_id, t->summary.trace_id);
-	trajectory_add_to_set(t, state->set, 0, t->n);
-	MemoryContextSwitchTo(old);
+	trajectory_read_summary(datum, &s);
+	trajectory_require_same_trace(state->trace_id, s.trace_id);
+	copy = MemoryContextAllocHuge(state->spans_context, VARSIZE(datum));
+	memcpy(copy, datum, VARSIZE(datum));
+	if (state->set->span_count == 0 && state->alone == NULL)
+		state->alone = copy;
+	else
+	{
+		decode_alone(state);
+		add_spans(state, copy);
+	}
 }
 
 /* The state as a datum in the current context; the state is not changed. */
 static struct varlena *
 state_encode(const SpanState *state, Codec codec)
 {
-	SpanSet    *copy = spanset_copy(state->set);
-	struct varlena *datum = trajectory_encode_set(copy, true, codec);
+	SpanSet    *copy;
+	struct varlena *datum;
 
+	if (state->alone)
+	{
+		datum = palloc(VARSIZE(state->alone));
+		memcpy(datum, state->alone, VARSIZE(state->alone));
+		return datum;
+	}
+	copy = spanset_copy(state->set);
+	datum = trajectory_encode_set(copy, true, codec);
 	spanset_free(copy);
 	return datum;
 }
@@ -108,6 +146,7 @@ merge_if_large(SpanState *state)
 	datum = state_encode(state, CODEC_RAW);
 	begin_set(state);
 	add_datum(state, datum);
+	decode_alone(state);
 	pfree(datum);
 	MemoryContextDelete(old_spans);
 	state->merge_spans = Max(MIN_MERGE_SPANS, state->set->span_count * 2);
@@ -249,6 +288,7 @@ add_row(FunctionCallInfo fcinfo, int64 start_ns, int64 end_ns)
 	if (state == NULL)
 		state = state_create(context, span.trace_id);
 	trajectory_require_same_trace(state->trace_id, span.trace_id);
+	decode_alone(state);
 	if (state->set->resource_count == 0)
 	{
 		spanset_add_resource(state->set);

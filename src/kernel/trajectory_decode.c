@@ -77,12 +77,11 @@ trajectory_read_summary(const void *datum, TrajectorySummary *summary)
 		bytes_corrupt("header");
 }
 
-/* Depths, parents and subtree sizes from the pops. */
+/* Depths, parents and subtree sizes of t's spans, from their pops. */
 static void
-decode_structure(Trajectory *t, Cursor *c)
+decode_structure(Trajectory *t, const uint8 *pops, Cursor *c)
 {
 	uint32		n = t->n;
-	const uint8 *pops = cursor_take(c, n, "structure");
 	int32	   *last_at;		/* at each depth, the last span */
 	int32		depth = -1;
 	int32		deepest = 0;
@@ -128,6 +127,7 @@ trajectory_levels(const void *datum, size_t size)
 
 	cursor_take(&c, sizeof(TrajectoryHeader), "header");
 	trajectory_read_summary(datum, &summary);
+	cursor_take(&c, 2 * (size_t) cursor_count(&c, 2, "kinds"), "kinds");
 	pops = cursor_take(&c, summary.span_count, "structure");
 	for (uint32 i = 0; i < summary.span_count; i++)
 	{
@@ -141,11 +141,36 @@ trajectory_levels(const void *datum, size_t size)
 	return deepest + 1;
 }
 
+/* What is said of the classes without their names. */
 static void
-decode_classes(Trajectory *t, Cursor *c)
+decode_kinds(Trajectory *t, Cursor *c)
+{
+	const uint8 *p;
+
+	t->class_count = cursor_count(c, 2, "kinds");
+	t->classes = alloc_array(t, t->class_count, sizeof(SpanClass));
+	p = cursor_take(c, 2 * (size_t) t->class_count, "kinds");
+	for (uint32 i = 0; i < t->class_count; i++)
+	{
+		SpanClass  *class = &t->classes[i];
+		uint8		bits = p[2 * i];
+
+		class->span_kind = bits & 7;
+		class->status = bits >> 3 & 3;
+		class->is_error = bits >> 5 & 1;
+		class->kind = p[2 * i + 1];
+		class->span_count = 0;
+		if (bits >> 6 != 0 || class->span_kind >= SPAN_KIND_COUNT ||
+			class->status >= SPAN_STATUS_COUNT || class->kind >= KIND_COUNT)
+			bytes_corrupt("kinds");
+	}
+}
+
+static void
+decode_classes(Trajectory *t, const uint8 *p)
 {
 	uint32		n = t->n;
-	const uint8 *p = cursor_take(c, (size_t) n * t->summary.class_width, "classes of spans");
+	uint32		most = 0;
 
 	switch (t->summary.class_width)
 	{
@@ -162,24 +187,53 @@ decode_classes(Trajectory *t, Cursor *c)
 				t->span_class[i] = load_uint32(p + 4 * (size_t) i);
 			break;
 	}
+	for (uint32 i = 0; i < n; i++)
+		most = Max(most, t->span_class[i]);
+	if (most >= t->class_count)
+		bytes_corrupt("classes of spans");
 }
 
+/* A number of so many bytes, and not fewer. */
+static inline uint64
+decode_number(Cursor *c, uint32 size)
+{
+	uint64		number = 0;
+
+	if (size == 0)
+		return 0;
+	if (size > 8)
+		bytes_corrupt("times");
+	if (likely(cursor_left(c) >= 8))
+		number = load_uint64(c->at) & PG_UINT64_MAX >> (64 - 8 * size);
+	else
+		for (uint32 i = 0; i < Min(size, cursor_left(c)); i++)
+			number |= (uint64) c->at[i] << (8 * i);
+	cursor_take(c, size, "times");
+	if (number >> (8 * (size - 1)) == 0)
+		bytes_corrupt("times");
+	return number;
+}
+
+/* The times of t's spans, which are the first of those at the cursor, or all. */
 static void
 decode_times(Trajectory *t, Cursor *c)
 {
+	const uint8 *sizes = cursor_take(c, t->summary.span_count, "times");
 	int64		start = t->summary.start_ns;
+	Cursor		at = *c;
 
 	for (uint32 i = 0; i < t->n; i++)
 	{
-		int64		delta = unzigzag(cursor_varint(c, "times"));
-		uint64		length = cursor_varint(c, "times");
+		int64		step = unzigzag(decode_number(&at, sizes[i] & 15));
+		uint64		length = decode_number(&at, sizes[i] >> 4);
 
-		if (pg_add_s64_overflow(start, delta, &start) || start < 0 ||
+		if (pg_add_s64_overflow(start, step, &start) || start < 0 ||
 			length > (uint64) (PG_INT64_MAX - start) + 1)
 			bytes_corrupt("times");
 		t->start_ns[i] = start;
 		t->end_ns[i] = length == 0 ? TIME_OPEN : span_end(start, start + (int64) (length - 1));
 	}
+	*c = at;
 }
 
 static void
@@ -206,39 +260,70 @@ decode_root_parents(Trajectory *t, Cursor *c)
 	}
 }
 
-/* Both of what a span's class is and how many classes there are is known now. */
+/* The arrays that the hot part fills. */
 static void
-check_span_classes(const Trajectory *t)
-{
-	if (!t->has_structure || !t->has_tables)
-		return;
-	for (uint32 i = 0; i < t->n; i++)
-		if (t->span_class[i] >= t->class_count)
-			bytes_corrupt("classes of spans");
-}
-
-/* Decode the shape of the tree, the spans' classes and ids, unless done before. */
-void
-trajectory_decode_structure(Trajectory *t)
+alloc_hot(Trajectory *t)
 {
 	uint32		n = t->n;
-	char	   *block;
+	char	   *block = alloc_array(t, n, 2 * sizeof(int64) + 4 * sizeof(int32));
 
-	if (t->has_structure)
-		return;
-	block = alloc_array(t, n, 2 * sizeof(int64) + 4 * sizeof(int32));
 	t->start_ns = (int64 *) block;
 	t->end_ns = t->start_ns + n;
 	t->parent = (int32 *) (t->end_ns + n);
 	t->depth = t->parent + n;
 	t->subtree = (uint32 *) (t->depth + n);
 	t->span_class = t->subtree + n;
+}
 
-	decode_structure(t, &t->hot);
-	decode_classes(t, &t->hot);
-	t->span_id = cursor_take(&t->hot, (size_t) n * 8, "span ids");
+/*
+ * The structure of t's spans, which are the first of those at the cursor, or
+ * all.
+ */
+static void
+decode_spans(Trajectory *t, Cursor *c)
+{
+	uint32		stored = t->summary.span_count;
+	const uint8 *pops = cursor_take(c, stored, "structure");
+	Cursor		big_pops = *c;
+
+	alloc_hot(t);
+	decode_structure(t, pops, &big_pops);
+	if (t->n < stored)
+		for (uint32 i = 0; i < stored; i++)
+			if (pops[i] == 255)
+				cursor_varint(c, "structure");
+	if (t->n == stored)
+		*c = big_pops;
+	decode_classes(t, cursor_take(c, (size_t) stored * t->summary.class_width, "classes of spans"));
+	t->span_id = cursor_take(c, (size_t) stored * 8, "span ids");
 	t->has_structure = true;
-	check_span_classes(t);
+}
+
+/* Decode the shape of the tree, the spans' classes and ids, unless done before. */
+void
+trajectory_decode_structure(Trajectory *t)
+{
+	if (!t->has_structure)
+		decode_spans(t, &t->hot);
+}
+
+/*
+ * The first n spans alone, with structure and times: no root's parent, and of
+ * subtrees what lies among them.  The classes are shared with t.
+ */
+Trajectory *
+trajectory_first_spans(const Trajectory *t, uint32 n)
+{
+	Trajectory *first = palloc(sizeof(Trajectory));
+
+	Assert(n <= t->n && !t->has_structure);
+	*first = *t;
+	first->n = n;
+	first->arena = (Arena) {.context = t->context};
+	decode_spans(first, &first->hot);
+	decode_times(first, &first->hot);
+	first->has_hot = true;
+	return first;
 }
 
 /* Decode all of the hot part, times and the roots' parents too, likewise. */
@@ -255,39 +340,53 @@ trajectory_decode_hot(Trajectory *t)
 	t->has_hot = true;
 }
 
-/* The cold section, decompressed if need be. */
-Cursor
-trajectory_open_cold(const Trajectory *t)
+/*
+ * Decompress the cold section, at least as much of it as is wanted: that much
+ * can be had without the rest.
+ */
+static void
+open_cold(Trajectory *t, bool with_values)
 {
 	Cursor		c;
-	size_t		size;
 	size_t		stored;
+	size_t		wanted;
 	char	   *raw;
 	int			got = -1;
 
 	c.at = (const uint8 *) t->datum + sizeof(TrajectoryHeader) + t->summary.hot_size;
 	c.end = (const uint8 *) t->datum + t->datum_size;
-	size = cursor_varint(&c, "cold section");
+	t->cold_size = cursor_varint(&c, "cold section");
+	t->tables_size = cursor_varint(&c, "cold section");
 	stored = cursor_left(&c);
+	/* where the tables are most of it, all comes at little more cost */
+	with_values |= t->tables_size > t->cold_size / 3;
+	wanted = with_values ? t->cold_size : t->tables_size;
+	if (t->cold != NULL && wanted <= t->cold_known)
+		return;
+	if (t->tables_size > t->cold_size)
+		bytes_corrupt("cold section");
 
 	if (t->summary.codec == CODEC_RAW)
 	{
-		if (size != stored)
+		if (t->cold_size != stored)
 			bytes_corrupt("cold section");
-		return c;
+		t->cold = c.at;
+		t->cold_known = t->cold_size;
+		return;
 	}
-	if (size > MaxAllocSize || size / MAX_COMPRESSION > stored)
+	if (t->cold_size > MaxAllocSize || t->cold_size / MAX_COMPRESSION > stored)
 		bytes_corrupt("cold section");
 
-	raw = alloc_scratch(size, 1);
+	raw = MemoryContextAllocHuge(t->context, Max(wanted, 1));
 	switch (t->summary.codec)
 	{
 		case CODEC_PGLZ:
-			got = pglz_decompress((const char *) c.at, stored, raw, size, true);
+			got = pglz_decompress((const char *) c.at, stored, raw, wanted, with_values);
 			break;
 		case CODEC_LZ4:
 #ifdef USE_LZ4
-			got = LZ4_decompress_safe((const char *) c.at, raw, stored, size);
+			got = with_values ? LZ4_decompress_safe((const char *) c.at, raw, stored, wanted) :
+				LZ4_decompress_safe_partial((const char *) c.at, raw, stored, wanted, wanted);
 			break;
 #else
 			ereport(ERROR,
@@ -295,33 +394,64 @@ trajectory_open_cold(const Trajectory *t)
 					 errmsg("trajectory is compressed with lz4, which this server was built without")));
 #endif
 	}
-	if (got < 0 || (size_t) got != size)
+	if (got < 0 || (size_t) got != wanted)
 		bytes_corrupt("cold section");
-	return (Cursor) {(const uint8 *) raw, (const uint8 *) raw + size};
+	t->cold = (const uint8 *) raw;
+	t->cold_known = wanted;
 }
 
+/* All of the cold section, decompressed. */
+Bytes
+trajectory_cold_bytes(Trajectory *t)
+{
+	open_cold(t, true);
+	return (Bytes) {(const char *) t->cold, t->cold_size};
+}
+
+/*
+ * A list of strings, numbered on from those that there are: first all lengths,
+ * then all bytes.
+ */
 static void
 decode_strings(Trajectory *t, Cursor *c)
 {
+	uint32		count = cursor_count(c, 1, "strings");
+	uint32		first = t->string_count;
+	Bytes	   *strings = alloc_array(t, (size_t) first + count, sizeof(Bytes));
+	const char *data;
 	size_t		total = 0;
 
-	t->string_count = cursor_count(c, 1, "strings");
-	t->strings = alloc_array(t, t->string_count, sizeof(Bytes));
-	for (uint32 i = 0; i < t->string_count; i++)
+	if (first > 0)
+		memcpy(strings, t->strings, first * sizeof(Bytes));
+	t->strings = strings;
+	t->string_count = first + count;
+	strings += first;
+	for (uint32 i = 0; i < count; i++)
 	{
-		t->strings[i].len = cursor_count(c, 1, "strings");
-		total += t->strings[i].len;
+		strings[i].len = cursor_count(c, 1, "strings");
+		total += strings[i].len;
 	}
-	if (total > cursor_left(c))
-		bytes_corrupt("strings");
-	for (uint32 i = 0; i < t->string_count; i++)
-		t->strings[i].data = (const char *) cursor_take(c, t->strings[i].len, "strings");
+	data = (const char *) cursor_take(c, total, "strings");
+	for (uint32 i = 0; i < count; i++)
+	{
+		strings[i].data = data;
+		data += strings[i].len;
+	}
 }
 
-static Bytes
-decode_string(const Trajectory *t, Cursor *c, const char *what)
+/* The next string, or one by its number; in the tables there is no next one. */
+static inline Bytes
+decode_string(Trajectory *t, Cursor *c, const char *what)
 {
-	return t->strings[cursor_index(c, t->string_count, what)];
+	uint64		reference = cursor_varint(c, what);
+
+	if (reference > t->string_count)
+		bytes_corrupt(what);
+	if (reference > 0)
+		return t->strings[reference - 1];
+	if (t->next_string >= t->string_count)
+		bytes_corrupt(what);
+	return t->strings[t->next_string++];
 }
 
 /* A number that this version has no meaning for. */
@@ -382,7 +512,7 @@ decode_keys(Trajectory *t, Cursor *c)
 }
 
 static void
-decode_payload(const Trajectory *t, Cursor *c, uint8 type, Value *v)
+decode_payload(Trajectory *t, Cursor *c, uint8 type, Value *v)
 {
 	v->type = type;
 	v->len = 0;
@@ -490,28 +620,16 @@ decode_shapes(Trajectory *t, Cursor *c)
 static void
 decode_class_table(Trajectory *t, Cursor *c)
 {
-	t->class_count = cursor_count(c, 8, "classes");
-	t->classes = alloc_array(t, t->class_count, sizeof(SpanClass));
 	for (uint32 i = 0; i < t->class_count; i++)
 	{
 		SpanClass  *class = &t->classes[i];
-		uint8		bits;
 
 		class->name = decode_string(t, c, "classes");
 		class->shape = cursor_index(c, t->shape_count, "classes");
 		class->resource = cursor_index(c, t->resource_count, "classes");
 		class->scope = cursor_index(c, t->scope_count, "classes");
-		bits = cursor_byte(c, "classes");
-		class->span_kind = bits & 7;
-		class->status = bits >> 3 & 3;
-		class->is_error = bits >> 5 & 1;
-		class->kind = cursor_byte(c, "classes");
 		class->flags = cursor_uint32(c, "classes");
 		class->trace_state = decode_string(t, c, "classes");
-		class->span_count = 0;
-		if (bits >> 6 != 0 || class->span_kind >= SPAN_KIND_COUNT ||
-			class->status >= SPAN_STATUS_COUNT || class->kind >= KIND_COUNT)
-			bytes_corrupt("classes");
 	}
 }
 
@@ -522,25 +640,39 @@ decode_column(Trajectory *t, Cursor *c, uint32 n, ValueColumn *column)
 	uint8		type = cursor_byte(c, "columns");
 	Value	   *values;
 
+	if (type == (COLUMN_MIXED | COLUMN_CONSTANT))
+		bytes_corrupt("columns");
 	column->mask = 0;
 	if (type & COLUMN_CONSTANT || type == VALUE_EMPTY)
 		n = 1;
 	else
 		column->mask = PG_UINT32_MAX;
 	column->values = values = alloc_array(t, n, sizeof(Value));
+	if (type == (VALUE_STRING | COLUMN_CONSTANT))
+	{
+		*values = value_string(decode_string(t, c, "columns"));
+		return;
+	}
 
-	if (type == VALUE_STRING)
-		for (uint32 i = 0; i < n; i++)
-			values[i] = value_string(decode_string(t, c, "columns"));
-	else if (type == VALUE_INT)
-		for (uint32 i = 0; i < n; i++)
-			values[i] = value_int(unzigzag(cursor_varint(c, "columns")));
-	else if (type == COLUMN_MIXED)
-		for (uint32 i = 0; i < n; i++)
-			decode_payload(t, c, cursor_byte(c, "columns"), &values[i]);
-	else
-		for (uint32 i = 0; i < n; i++)
-			decode_payload(t, c, type & ~COLUMN_CONSTANT, &values[i]);
+	switch (type & ~COLUMN_CONSTANT)
+	{
+		case VALUE_STRING:
+			for (uint32 i = 0; i < n; i++)
+				values[i] = value_string(decode_string(t, c, "columns"));
+			break;
+		case VALUE_INT:
+			for (uint32 i = 0; i < n; i++)
+				values[i] = value_int(unzigzag(cursor_long_varint(c, "columns")));
+			break;
+		case COLUMN_MIXED:
+			for (uint32 i = 0; i < n; i++)
+				decode_payload(t, c, cursor_byte(c, "columns"), &values[i]);
+			break;
+		default:
+			for (uint32 i = 0; i < n; i++)
+				decode_payload(t, c, type & ~COLUMN_CONSTANT, &values[i]);
+			break;
+	}
 }
 
 static void
@@ -635,6 +767,7 @@ decode_events(Trajectory *t, Cursor *c, uint32 ordinal)
 {
 	SpanExtra  *extra = extra_of(t, ordinal);
 
+	trajectory_decode_hot(t);	/* for the span's start */
 	extra->event_count = cursor_count(c, 4, "events");
 	extra->events = alloc_array(t, extra->event_count, sizeof(Event));
 	for (uint32 i = 0; i < extra->event_count; i++)
@@ -698,49 +831,67 @@ void
 trajectory_decode_tables(Trajectory *t)
 {
 	MemoryContext old;
+	Cursor		c;
 
 	if (t->has_tables)
 		return;
 	old = MemoryContextSwitchTo(t->context);
-	t->cold = trajectory_open_cold(t);
-	decode_strings(t, &t->cold);
-	decode_keys(t, &t->cold);
-	decode_resources(t, &t->cold);
-	decode_scopes(t, &t->cold);
-	decode_shapes(t, &t->cold);
-	decode_class_table(t, &t->cold);
+	open_cold(t, false);
+	c = (Cursor) {t->cold, t->cold + t->tables_size};
+	decode_strings(t, &c);
+	t->next_string = t->string_count;
+	decode_keys(t, &c);
+	decode_resources(t, &c);
+	decode_scopes(t, &c);
+	decode_shapes(t, &c);
+	decode_class_table(t, &c);
+	if (cursor_left(&c) != 0)
+		bytes_corrupt("tables");
 	t->has_tables = true;
-	check_span_classes(t);
 	MemoryContextSwitchTo(old);
 }
 
-/* Decode the cold section too, if that has not been done. */
+/*
+ * Decode the rest of the cold section, if that has not been done; of the hot
+ * part, no more than that takes.
+ */
 void
-trajectory_decode_cold(Trajectory *t)
+trajectory_decode_values(Trajectory *t)
 {
 	MemoryContext old;
-	Cursor	   *c = &t->cold;
+	Cursor		c;
 
 	if (t->has_cold)
 		return;
-	trajectory_decode_hot(t);
-	trajectory_decode_tables(t);
+	trajectory_decode_structure(t);
 	old = MemoryContextSwitchTo(t->context);
-	decode_columns(t, c);
-	decode_sparse(t, c, "status messages", decode_message);
-	decode_sparse(t, c, "dropped counts", decode_dropped);
-	decode_sparse(t, c, "repaired counts", decode_repaired);
-	decode_sparse(t, c, "events", decode_events);
-	decode_sparse(t, c, "links", decode_links);
-	if (cursor_left(c) != 0)
+	open_cold(t, true);
+	trajectory_decode_tables(t);
+	c = (Cursor) {t->cold + t->tables_size, t->cold + t->cold_size};
+	decode_strings(t, &c);
+	decode_columns(t, &c);
+	decode_sparse(t, &c, "status messages", decode_message);
+	decode_sparse(t, &c, "dropped counts", decode_dropped);
+	decode_sparse(t, &c, "repaired counts", decode_repaired);
+	decode_sparse(t, &c, "events", decode_events);
+	decode_sparse(t, &c, "links", decode_links);
+	if (cursor_left(&c) != 0)
 		bytes_corrupt("cold section");
 	t->has_cold = true;
 	MemoryContextSwitchTo(old);
 }
 
+/* Decode all, likewise. */
+void
+trajectory_decode_cold(Trajectory *t)
+{
+	trajectory_decode_hot(t);
+	trajectory_decode_values(t);
+}
+
 /*
  * A datum of size bytes, its varlena header of four bytes included, of which
- * only the header has been read.  What is decoded later goes into the current
+ * only the header and the classes' kinds have been read.  What is decoded later goes into the current
  * context of now.  The datum must stay where it is.
  */
 Trajectory *
@@ -763,9 +914,10 @@ trajectory_open(const void *datum, size_t size)
 		bytes_corrupt("header");
 	t->hot.at = (const uint8 *) datum + sizeof(TrajectoryHeader);
 	t->hot.end = t->hot.at + hot_size;
-	/* a span takes at least a pop, a class, an id and two bytes of times */
-	if (hot_size / (11 + t->summary.class_width) < t->n)
+	/* a span takes at least a pop, a class, an id and the sizes of its times */
+	if (hot_size / (10 + t->summary.class_width) < t->n)
 		bytes_corrupt("header");
+	decode_kinds(t, &t->hot);
 	return t;
 }
 
@@ -800,10 +952,8 @@ check_attributes(const Trajectory *t, const AttrList *list)
 static void
 check_columns(const Trajectory *t)
 {
-	const char *base = t->string_count > 0 ? t->strings[0].data : NULL;
-	const Bytes *last = t->string_count > 0 ? &t->strings[t->string_count - 1] : NULL;
-	size_t		size = last ? last->data + last->len - base : 0;
-	uint8	   *is_checked = palloc_extended(size + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	const char *base = (const char *) t->cold;
+	uint8	   *is_checked = palloc_extended(t->cold_size + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 
 	for (uint32 i = 0; i < t->class_count; i++)
 	{
@@ -958,12 +1108,10 @@ trajectory_primary_root(const Trajectory *t)
  * content.
  */
 int
-trajectory_compare(const Trajectory *a, const Trajectory *b)
+trajectory_compare(Trajectory *a, Trajectory *b)
 {
 	TrajectoryHeader x;
 	TrajectoryHeader y;
-	Cursor		cold_a;
-	Cursor		cold_b;
 	int			cmp = memcmp(a->summary.trace_id, b->summary.trace_id, 16);
 
 	if (cmp != 0)
@@ -975,10 +1123,7 @@ trajectory_compare(const Trajectory *a, const Trajectory *b)
 	if ((cmp = memcmp(&x, &y, sizeof(x))) != 0 ||
 		(cmp = memcmp(a->datum + sizeof(x), b->datum + sizeof(y), a->summary.hot_size)) != 0)
 		return cmp;
-	cold_a = trajectory_open_cold(a);
-	cold_b = trajectory_open_cold(b);
-	return bytes_compare((Bytes) {(const char *) cold_a.at, cursor_left(&cold_a)},
-						 (Bytes) {(const char *) cold_b.at, cursor_left(&cold_b)});
+	return bytes_compare(trajectory_cold_bytes(a), trajectory_cold_bytes(b));
 }
 
 static AttrList

@@ -40,6 +40,7 @@ struct TrajectoryEncoder
 	MemoryContext context;		/* of the encoder */
 	MemoryContext scratch;		/* of one trace */
 	uint64		trace;			/* counts traces, from 1 */
+	bool		in_values;		/* the tables are numbered */
 
 	/* the trace at hand, in preorder */
 	uint32		n;
@@ -60,8 +61,9 @@ struct TrajectoryEncoder
 
 	StringInfoData hot;
 	StringInfoData big_pops;
+	StringInfoData times;
 	StringInfoData cold;
-	StringInfoData body;		/* columns and what follows them */
+	StringInfoData values;		/* columns and what follows them */
 	StringInfoData item;		/* one resource or scope */
 };
 
@@ -148,8 +150,9 @@ trajectory_encoder_create(SpanSet *set)
 	numbering_init(&e->scopes, set->scope_count);
 	initStringInfo(&e->hot);
 	initStringInfo(&e->big_pops);
+	initStringInfo(&e->times);
 	initStringInfo(&e->cold);
-	initStringInfo(&e->body);
+	initStringInfo(&e->values);
 	initStringInfo(&e->item);
 	MemoryContextSwitchTo(old);
 	return e;
@@ -167,6 +170,7 @@ begin_trace(TrajectoryEncoder *e, uint32 n)
 	MemoryContextReset(e->scratch);
 	e->trace++;
 	e->n = n;
+	e->in_values = false;
 	dictionary_reset(&e->strings, n * 2);
 	dictionary_reset(&e->resource_bytes, 8);
 	dictionary_reset(&e->scope_bytes, 8);
@@ -174,8 +178,9 @@ begin_trace(TrajectoryEncoder *e, uint32 n)
 	e->keys.count = e->shapes.count = e->resources.count = e->scopes.count = 0;
 	resetStringInfo(&e->hot);
 	resetStringInfo(&e->big_pops);
+	resetStringInfo(&e->times);
 	resetStringInfo(&e->cold);
-	resetStringInfo(&e->body);
+	resetStringInfo(&e->values);
 }
 
 static void *
@@ -236,10 +241,14 @@ string_number(TrajectoryEncoder *e, Bytes s)
 	return dictionary_number(&e->strings, s, &is_new);
 }
 
+/* A reference to a string: among the values, 0 if it is the next new one. */
 static void
 put_string(TrajectoryEncoder *e, StringInfo buf, Bytes s)
 {
-	put_varint(buf, string_number(e, s));
+	bool		is_new;
+	uint32		number = dictionary_number(&e->strings, s, &is_new);
+
+	put_varint(buf, is_new && e->in_values ? 0 : (uint64) number + 1);
 }
 
 static uint32
@@ -359,6 +368,23 @@ classify_spans(TrajectoryEncoder *e)
 	}
 }
 
+static const ClassRecord *
+class_record(const TrajectoryEncoder *e, uint32 class)
+{
+	return (const ClassRecord *) e->classes.items[class].data;
+}
+
+static void
+put_kinds(TrajectoryEncoder *e)
+{
+	put_varint(&e->hot, e->classes.count);
+	for (uint32 i = 0; i < e->classes.count; i++)
+	{
+		put_byte(&e->hot, class_record(e, i)->kinds & 0xff);
+		put_byte(&e->hot, class_record(e, i)->kinds >> 8);
+	}
+}
+
 static void
 put_structure(TrajectoryEncoder *e, TrajectoryHeader *header)
 {
@@ -396,6 +422,18 @@ put_structure(TrajectoryEncoder *e, TrajectoryHeader *header)
 		put_uint64(buf, e->spans[i]->span_id);
 }
 
+/* A number in as few bytes as it takes, 0 in none; how many. */
+static uint32
+put_number(StringInfo buf, uint64 number)
+{
+	uint32		size = number == 0 ? 0 : pg_leftmost_one_pos64(number) / 8 + 1;
+	char		bytes[8];
+
+	store_uint64(bytes, number);
+	put_bytes(buf, bytes, size);
+	return size;
+}
+
 static void
 put_times(TrajectoryEncoder *e, TrajectoryHeader *header)
 {
@@ -420,12 +458,14 @@ put_times(TrajectoryEncoder *e, TrajectoryHeader *header)
 	for (uint32 i = 0; i < e->n; i++)
 	{
 		const Span *span = e->spans[i];
+		uint32		step_size = put_number(&e->times, zigzag(span->start_ns - previous));
+		uint32		length_size = put_number(&e->times, span->end_ns == TIME_OPEN ? 0 :
+											 (uint64) (span->end_ns - span->start_ns) + 1);
 
-		put_varint(&e->hot, zigzag(span->start_ns - previous));
-		put_varint(&e->hot, span->end_ns == TIME_OPEN ? 0 :
-				   (uint64) (span->end_ns - span->start_ns) + 1);
+		put_byte(&e->hot, step_size | length_size << 4);
 		previous = span->start_ns;
 	}
+	put_bytes(&e->hot, e->times.data, e->times.len);
 }
 
 static void
@@ -464,7 +504,7 @@ put_root_parents(TrajectoryEncoder *e, TrajectoryHeader *header)
 static void
 put_column(TrajectoryEncoder *e, const uint32 *spans, uint32 n, uint32 place)
 {
-	StringInfo	buf = &e->body;
+	StringInfo	buf = &e->values;
 	const Value *first = &e->spans[spans[0]]->attributes.values[place];
 	bool		is_constant = true;
 	bool		is_uniform = true;
@@ -549,12 +589,12 @@ put_sparse(TrajectoryEncoder *e,
 
 	for (uint32 i = 0; i < e->n; i++)
 		count += has(e->spans[i]);
-	put_varint(&e->body, count);
+	put_varint(&e->values, count);
 	for (uint32 i = 0; i < e->n && count > 0; i++)
 	{
 		if (!has(e->spans[i]))
 			continue;
-		put_varint(&e->body, i - previous);
+		put_varint(&e->values, i - previous);
 		put(e, e->spans[i]);
 		previous = i;
 		count--;
@@ -570,7 +610,7 @@ has_message(const Span *span)
 static void
 put_message(TrajectoryEncoder *e, const Span *span)
 {
-	put_string(e, &e->body, span->status_message);
+	put_string(e, &e->values, span->status_message);
 }
 
 static bool
@@ -583,9 +623,9 @@ has_dropped(const Span *span)
 static void
 put_dropped(TrajectoryEncoder *e, const Span *span)
 {
-	put_varint(&e->body, span->dropped_attributes_count);
-	put_varint(&e->body, span->dropped_events_count);
-	put_varint(&e->body, span->dropped_links_count);
+	put_varint(&e->values, span->dropped_attributes_count);
+	put_varint(&e->values, span->dropped_events_count);
+	put_varint(&e->values, span->dropped_links_count);
 }
 
 static bool
@@ -597,7 +637,7 @@ has_repaired(const Span *span)
 static void
 put_repaired(TrajectoryEncoder *e, const Span *span)
 {
-	put_varint(&e->body, span->repaired);
+	put_varint(&e->values, span->repaired);
 }
 
 static bool
@@ -609,15 +649,15 @@ has_events(const Span *span)
 static void
 put_events(TrajectoryEncoder *e, const Span *span)
 {
-	put_varint(&e->body, span->event_count);
+	put_varint(&e->values, span->event_count);
 	for (uint32 i = 0; i < span->event_count; i++)
 	{
 		const Event *event = &span->events[i];
 
-		put_varint(&e->body, zigzag(event->time_ns - span->start_ns));
-		put_string(e, &e->body, event->name);
-		put_varint(&e->body, event->dropped_attributes_count);
-		put_attributes(e, &e->body, &event->attributes);
+		put_varint(&e->values, zigzag(event->time_ns - span->start_ns));
+		put_string(e, &e->values, event->name);
+		put_varint(&e->values, event->dropped_attributes_count);
+		put_attributes(e, &e->values, &event->attributes);
 	}
 }
 
@@ -630,17 +670,17 @@ has_links(const Span *span)
 static void
 put_links(TrajectoryEncoder *e, const Span *span)
 {
-	put_varint(&e->body, span->link_count);
+	put_varint(&e->values, span->link_count);
 	for (uint32 i = 0; i < span->link_count; i++)
 	{
 		const Link *link = &span->links[i];
 
-		put_bytes(&e->body, link->trace_id, 16);
-		put_uint64(&e->body, link->span_id);
-		put_string(e, &e->body, link->trace_state);
-		put_varint(&e->body, link->flags);
-		put_varint(&e->body, link->dropped_attributes_count);
-		put_attributes(e, &e->body, &link->attributes);
+		put_bytes(&e->values, link->trace_id, 16);
+		put_uint64(&e->values, link->span_id);
+		put_string(e, &e->values, link->trace_state);
+		put_varint(&e->values, link->flags);
+		put_varint(&e->values, link->dropped_attributes_count);
+		put_attributes(e, &e->values, &link->attributes);
 	}
 }
 
@@ -675,10 +715,49 @@ number_mapped_keys(TrajectoryEncoder *e)
 }
 
 static void
-put_keys(TrajectoryEncoder *e, StringInfo buf)
+number_keys(TrajectoryEncoder *e, const AttrList *list)
 {
+	for (uint32 i = 0; i < list->n; i++)
+		key_number(e, list->keys[i]);
+}
+
+/*
+ * Number all keys, and then their names: those of shapes, of events and links,
+ * and those that are only mapped.
+ */
+static void
+number_all_keys(TrajectoryEncoder *e)
+{
+	for (uint32 i = 0; i < e->shapes.count; i++)
+	{
+		const Shape *shape = &e->set->shapes[e->shapes.members[i]];
+
+		for (uint32 k = 0; k < shape->nkeys; k++)
+			key_number(e, shape->keys[k]);
+	}
+	for (uint32 i = 0; i < e->n; i++)
+	{
+		const Span *span = e->spans[i];
+
+		for (uint32 k = 0; k < span->event_count; k++)
+			number_keys(e, &span->events[k].attributes);
+		for (uint32 k = 0; k < span->link_count; k++)
+			number_keys(e, &span->links[k].attributes);
+	}
 	if (e->keep_mapped)
 		number_mapped_keys(e);
+	for (uint32 i = 0; i < e->keys.count; i++)
+	{
+		const Key  *key = &e->set->keys[e->keys.members[i]];
+
+		if (!key->is_derived && key->known < 0)
+			string_number(e, key->name);
+	}
+}
+
+static void
+put_keys(TrajectoryEncoder *e, StringInfo buf)
+{
 	put_varint(buf, e->keys.count);
 	for (uint32 i = 0; i < e->keys.count; i++)
 	{
@@ -721,64 +800,58 @@ put_shapes(TrajectoryEncoder *e, StringInfo buf)
 static void
 put_classes(TrajectoryEncoder *e, StringInfo buf)
 {
-	put_varint(buf, e->classes.count);
 	for (uint32 i = 0; i < e->classes.count; i++)
 	{
-		const ClassRecord *class = (const ClassRecord *) e->classes.items[i].data;
+		const ClassRecord *class = class_record(e, i);
 
-		put_varint(buf, class->name);
+		put_varint(buf, (uint64) class->name + 1);
 		put_varint(buf, class->shape);
 		put_varint(buf, class->resource);
 		put_varint(buf, class->scope);
-		put_byte(buf, class->kinds & 0xff);
-		put_byte(buf, class->kinds >> 8);
 		put_varint(buf, class->flags);
-		put_varint(buf, class->trace_state);
+		put_varint(buf, (uint64) class->trace_state + 1);
 	}
 }
 
+/* The strings from a number on, up to another. */
 static void
-put_strings(TrajectoryEncoder *e, StringInfo buf)
+put_strings(TrajectoryEncoder *e, uint32 from, uint32 to)
 {
-	put_varint(buf, e->strings.count);
-	for (uint32 i = 0; i < e->strings.count; i++)
-		put_varint(buf, e->strings.items[i].len);
-	for (uint32 i = 0; i < e->strings.count; i++)
-		put_bytes(buf, e->strings.items[i].data, e->strings.items[i].len);
+	put_varint(&e->cold, to - from);
+	for (uint32 i = from; i < to; i++)
+		put_varint(&e->cold, e->strings.items[i].len);
+	for (uint32 i = from; i < to; i++)
+		put_bytes(&e->cold, e->strings.items[i].data, e->strings.items[i].len);
 }
 
-/*
- * Join the cold section.  Strings and keys stand first, but are complete only
- * when all the rest has been written.
- */
+/* What spans share; its strings are numbered now. */
 static void
-put_cold(TrajectoryEncoder *e)
+put_tables(TrajectoryEncoder *e)
 {
-	StringInfoData keys;
-	StringInfoData tables;
-	MemoryContext old = MemoryContextSwitchTo(e->scratch);
+	number_all_keys(e);
+	put_strings(e, 0, e->strings.count);
+	put_keys(e, &e->cold);
+	put_items(&e->cold, &e->resource_bytes);
+	put_items(&e->cold, &e->scope_bytes);
+	put_shapes(e, &e->cold);
+	put_classes(e, &e->cold);
+}
 
+/* The rest; its strings stand first, but are known when all has been written. */
+static void
+put_values(TrajectoryEncoder *e)
+{
+	uint32		first = e->strings.count;
+
+	e->in_values = true;
 	put_columns(e);
 	put_sparse(e, has_message, put_message);
 	put_sparse(e, has_dropped, put_dropped);
 	put_sparse(e, has_repaired, put_repaired);
 	put_sparse(e, has_events, put_events);
 	put_sparse(e, has_links, put_links);
-
-	initStringInfo(&tables);
-	put_items(&tables, &e->resource_bytes);
-	put_items(&tables, &e->scope_bytes);
-	put_shapes(e, &tables);
-	put_classes(e, &tables);
-
-	initStringInfo(&keys);
-	put_keys(e, &keys);
-
-	put_strings(e, &e->cold);
-	put_bytes(&e->cold, keys.data, keys.len);
-	put_bytes(&e->cold, tables.data, tables.len);
-	put_bytes(&e->cold, e->body.data, e->body.len);
-	MemoryContextSwitchTo(old);
+	put_strings(e, first, e->strings.count);
+	put_bytes(&e->cold, e->values.data, e->values.len);
 }
 
 static void
@@ -836,7 +909,7 @@ compress(Codec codec, const char *data, int len, char *out)
 
 /* Join the parts of the datum in the current context. */
 static struct varlena *
-assemble(TrajectoryEncoder *e, TrajectoryHeader *header, Codec codec)
+assemble(TrajectoryEncoder *e, TrajectoryHeader *header, uint32 tables_size, Codec codec)
 {
 	StringInfoData size;
 	Size		largest;
@@ -852,6 +925,7 @@ assemble(TrajectoryEncoder *e, TrajectoryHeader *header, Codec codec)
 
 	initStringInfo(&size);
 	put_varint(&size, e->cold.len);
+	put_varint(&size, tables_size);
 	largest = sizeof(*header) + (Size) e->hot.len + size.len + e->cold.len;
 	if (largest > MaxAllocSize)
 		ereport(ERROR,
@@ -892,6 +966,7 @@ struct varlena *
 trajectory_encode(TrajectoryEncoder *e, Span **spans, uint32 n, Codec codec)
 {
 	TrajectoryHeader header = {.version = TRAJECTORY_VERSION};
+	uint32		tables_size;
 
 	if (n > TRAJECTORY_MAX_SPANS)
 		ereport(ERROR,
@@ -905,13 +980,16 @@ trajectory_encode(TrajectoryEncoder *e, Span **spans, uint32 n, Codec codec)
 
 	memcpy(header.trace_id, spans[0]->trace_id, sizeof(header.trace_id));
 	store_uint32(header.span_count, n);
+	put_kinds(e);
 	put_structure(e, &header);
 	put_times(e, &header);
 	put_root_parents(e, &header);
 	store_uint32(header.hot_size, e->hot.len);
-	put_cold(e);
+	put_tables(e);
+	tables_size = e->cold.len;
+	put_values(e);
 	sum_usage(e, &header);
-	return assemble(e, &header, codec);
+	return assemble(e, &header, tables_size, codec);
 }
 
 /*

@@ -277,7 +277,7 @@ PG_FUNCTION_INFO_V1(trajectory_status);
 Datum
 trajectory_status(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_TABLES);
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_HOT);
 	const SpanClass *class = trajectory_class(t, trajectory_primary_root(t));
 
 	PG_RETURN_TEXT_P(cstring_to_text(span_status_names[class->status]));

@@ -15,6 +15,7 @@
 #include "kernel/otlp.h"
 #include "kernel/trajectory_sql.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/uuid.h"
 
@@ -29,6 +30,7 @@ typedef struct TrajectoryCache
 	Oid			toast_relid;
 	Oid			toast_valueid;
 	int32		toast_rawsize;
+	void	   *companion;		/* what else the call site remembers */
 } TrajectoryCache;
 
 static TrajectoryCache *
@@ -70,18 +72,33 @@ is_cached_value(const TrajectoryCache *cache, const struct varlena *datum)
 }
 
 static void
-fill_cache(TrajectoryCache *cache, struct varlena *datum)
+fill_cache(TrajectoryCache *cache, struct varlena *given)
 {
 	MemoryContext old;
-	char	   *copy;
+	struct varlena *datum;
 
 	cache->t = NULL;
 	MemoryContextReset(cache->context);
 	old = MemoryContextSwitchTo(cache->context);
-	copy = palloc(VARSIZE(datum));
-	memcpy(copy, datum, VARSIZE(datum));
-	cache->t = trajectory_decode(copy, VARSIZE(datum), false);
+	datum = PG_DETOAST_DATUM_COPY(PointerGetDatum(given));
+	cache->t = trajectory_decode(datum, VARSIZE(datum), false);
 	MemoryContextSwitchTo(old);
+}
+
+/* Is a value that is not stored elsewhere the one of the last call? */
+static bool
+is_cached_inline(const TrajectoryCache *cache, struct varlena *given)
+{
+	struct varlena *datum;
+	bool		result;
+
+	if (cache->t == NULL)
+		return false;
+	datum = PG_DETOAST_DATUM(PointerGetDatum(given));
+	result = is_cached_value(cache, datum);
+	if (datum != given)
+		pfree(datum);
+	return result;
 }
 
 /*
@@ -99,14 +116,9 @@ trajectory_arg(FunctionCallInfo fcinfo, int arg, TrajectoryParts parts)
 
 	if (is_toasted)
 		VARATT_EXTERNAL_GET_POINTER(toast, given);
-	if (!is_toasted || !is_cached_toast(cache, &toast))
+	if (is_toasted ? !is_cached_toast(cache, &toast) : !is_cached_inline(cache, given))
 	{
-		struct varlena *datum = (struct varlena *) PG_DETOAST_DATUM(PointerGetDatum(given));
-
-		if (is_toasted || !is_cached_value(cache, datum))
-			fill_cache(cache, datum);
-		if (datum != given)
-			pfree(datum);
+		fill_cache(cache, given);
 		cache->is_toasted = is_toasted;
 		if (is_toasted)
 		{
@@ -117,12 +129,19 @@ trajectory_arg(FunctionCallInfo fcinfo, int arg, TrajectoryParts parts)
 	}
 	t = cache->t;
 	cache->t = NULL;			/* should decoding fail half-way */
-	if (parts >= PARTS_TABLES)
-		trajectory_decode_tables(t);
 	if (parts == PARTS_ALL)
 		trajectory_decode_cold(t);
+	else if (parts == PARTS_TABLES)
+		trajectory_decode_tables(t);
 	cache->t = t;
 	return t;
+}
+
+/* Where a function that uses the cache may keep something of its own. */
+void **
+trajectory_arg_companion(FunctionCallInfo fcinfo)
+{
+	return &get_cache(fcinfo)->companion;
 }
 
 /* The header alone, without fetching the rest. */
@@ -210,4 +229,22 @@ uuid_datum(const uint8 *bytes)
 
 	memcpy(uuid->data, bytes, UUID_LEN);
 	return UUIDPGetDatum(uuid);
+}
+
+/* An amount in 1e-12 dollars as a number without trailing zeros. */
+Datum
+pico_usd_numeric(int64 pico)
+{
+	const int64 unit = INT64CONST(1000000000000);
+	char		text[40];
+	int			len;
+
+	len = snprintf(text, sizeof(text), INT64_FORMAT ".%012lld", pico / unit,
+				   (long long) (pico % unit));
+	while (text[len - 1] == '0')
+		text[--len] = '\0';
+	if (text[len - 1] == '.')
+		text[--len] = '\0';
+	return DirectFunctionCall3(numeric_in, CStringGetDatum(text),
+							   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
 }

@@ -376,9 +376,9 @@ trajectory_write_text(StringInfo buf, const Trajectory *t)
 	appendStringInfoChar(buf, '[');
 	for (uint32 i = 0; i < t->n; i++)
 	{
-		const Shape *shape = &t->shapes[trajectory_class(t, i)->shape];
+		const SpanClass *class = trajectory_class(t, i);
 		const SpanExtra *extra = trajectory_extra(t, i);
-		bool		could_derive = shape->has_rules ||
+		bool		could_derive = shape_needs_deriving(&t->shapes[class->shape], class->kind) ||
 			(extra && events_need_deriving(extra->events, extra->event_count));
 
 		CHECK_FOR_INTERRUPTS();
@@ -627,6 +627,20 @@ read_value(TextReader *x, int depth)
 	if (depth >= VALUE_MAX_DEPTH)
 		json_fail(&x->r, "a value that is nested less deeply");
 	return x->r.token == JSON_TOKEN_ARRAY_START ? read_array(x, depth) : read_object(x, depth);
+}
+
+/* A value as value_write_text writes it; whatever else raises an error. */
+Value
+value_read_text(SpanSet *set, Bytes text)
+{
+	TextReader	x = {.set = set};
+	Value		v;
+
+	json_reader_init(&x.r, text.data, text.len, "JSON text of a value", &set->arena);
+	v = read_value(&x, 0);
+	if (x.r.token != JSON_TOKEN_END)
+		json_fail(&x.r, "the end");
+	return v;
 }
 
 /* Push the members of an object as attributes. */

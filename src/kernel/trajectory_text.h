@@ -36,6 +36,7 @@
 #include "kernel/trajectory.h"
 
 extern void trajectory_read_text(SpanSet *set, const char *text, size_t len);
+extern Value value_read_text(SpanSet *set, Bytes text);
 extern void value_write_text(StringInfo buf, const Value *v);
 extern void trajectory_write_text(StringInfo buf, const Trajectory *t);
 

@@ -37,10 +37,16 @@ columns_usage(const SpanColumns *s)
 	return usage;
 }
 
-static inline bool
+bool
 is_model_call(uint8 kind)
 {
 	return kind == KIND_LLM || kind == KIND_EMBEDDING || kind == KIND_RERANK;
+}
+
+static inline bool
+reports_any(const SpanUsage *usage)
+{
+	return usage->input_tokens > 0 || usage->output_tokens > 0;
 }
 
 #define MODEL_BELOW 0x01
@@ -70,9 +76,29 @@ usage_scopes(uint32 n, const int32 *parent, const uint8 *kind,
 		else
 			scope[i] = USAGE_OWN;
 
-		if (usage[i].input_tokens > 0 || usage[i].output_tokens > 0)
+		if (reports_any(&usage[i]))
 			below |= is_model ? MODEL_BELOW | ANY_BELOW : ANY_BELOW;
 		if (parent[i] >= 0)
 			scope[parent[i]] |= below;
+	}
+}
+
+/*
+ * Which model calls only wrap another: a model call below them reports usage.
+ * is_wrapper has room for n entries.
+ */
+void
+usage_wrappers(uint32 n, const int32 *parent, const uint8 *kind,
+			   const SpanUsage *usage, bool *is_wrapper)
+{
+	/* until a span's turn comes: does a model call below it report usage? */
+	memset(is_wrapper, 0, n * sizeof(bool));
+	for (uint32 i = n; i-- > 0;)
+	{
+		bool		is_model = is_model_call(kind[i]);
+
+		if (parent[i] >= 0 && (is_wrapper[i] || (is_model && reports_any(&usage[i]))))
+			is_wrapper[parent[i]] = true;
+		is_wrapper[i] = is_wrapper[i] && is_model;
 	}
 }

@@ -26,6 +26,9 @@ typedef struct SpanUsage
 
 extern int64 tokens_add(int64 a, int64 b);
 extern SpanUsage columns_usage(const SpanColumns *s);
+extern bool is_model_call(uint8 kind);
+extern void usage_wrappers(uint32 n, const int32 *parent, const uint8 *kind,
+						   const SpanUsage *usage, bool *is_wrapper);
 extern void usage_scopes(uint32 n, const int32 *parent, const uint8 *kind,
 						 const SpanUsage *usage, uint8 *scope);
 

@@ -5,6 +5,7 @@
 #include "fuzz.h"
 
 #include "kernel/otlp.h"
+#include "kernel/repair.h"
 
 static SpanSet *accepted_set;
 
@@ -18,9 +19,27 @@ read_input(void *arg)
 	accepted_set = set;
 }
 
+/* What was repaired needs no repair, and the places are in it, in order. */
+static void
+check_repair(const FuzzInput *in)
+{
+	RepairList	repairs;
+	RepairList	again;
+	size_t		len;
+	size_t		len_again;
+	const char *json = repair_json((const char *) in->data, in->size, &len, &repairs);
+
+	for (uint32 i = 0; i < repairs.count; i++)
+		fuzz_expect(repairs.offsets[i] < (i + 1 < repairs.count ? repairs.offsets[i + 1] : len),
+					"repairs are in order");
+	fuzz_expect(repair_json(json, len, &len_again, &again) == json && again.count == 0,
+				"what was repaired is sound");
+}
+
 static void
 run(void *arg)
 {
+	check_repair(arg);
 	/* an error is an answer; after that, none may come */
 	if (shim_try(read_input, arg))
 		fuzz_encode_all(accepted_set, fuzz_use);

@@ -31,7 +31,7 @@ COLUMNS = {                      # name: (how psql's text is read, SQL)
     'cache_read_tokens': (INT, None), 'cache_write_tokens': (INT, None),
     'reported_input_tokens': (INT, None),
     'reported_output_tokens': (INT, None),
-    'reported_cost_usd': (oracle.money, None),
+    'reported_cost_usd': (oracle.money, None), 'prompt_hash': (TEXT, None),
 }
 GROUPS = {
     'tree': 'parent_span_id ordinal parent depth subtree_count is_orphan',
@@ -43,6 +43,7 @@ GROUPS = {
     'usage': 'usage_scope input_tokens output_tokens reasoning_tokens '
              'cache_read_tokens cache_write_tokens reported_input_tokens '
              'reported_output_tokens reported_cost_usd',
+    'prompts': 'prompt_hash',
 }
 QUERY = '''create temp table whole as
   select merge_agg(t) as t from piece group by id;
@@ -83,7 +84,7 @@ def wanted(span):
         **{f'{c}_tokens': span.own[c] for c in oracle.COUNTS},
         'reported_input_tokens': span.usage['input'],
         'reported_output_tokens': span.usage['output'],
-        'reported_cost_usd': span.cost,
+        'reported_cost_usd': span.cost, 'prompt_hash': span.prompt_hash,
     }
 
 

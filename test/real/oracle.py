@@ -10,6 +10,7 @@ misread the page.
 import base64
 import binascii
 import gzip
+import hashlib
 import json
 import math
 import os
@@ -732,6 +733,225 @@ def tool_name(span):
             or re.sub('^execute_tool (?=.)', '', span.name, flags=re.S))
 
 
+# ---------------------------------------------------------------------------
+# Prompts: the system text and the tools of a call, in one form for all
+# conventions (prompt_hash.h says which).
+# ---------------------------------------------------------------------------
+
+class Written(str):
+    """A number as JSON has it."""
+
+
+DECODER = json.JSONDecoder(parse_int=Written, parse_float=Written)
+
+
+def skip(pattern, text, at):
+    """The place after what a pattern matches here."""
+    return re.compile(pattern).match(text, at).end()
+
+
+def read_part(text, at=0):
+    """A JSON value that may break off: (value, place after it, is whole).
+
+    Of a broken array or object what came before the break is there.
+    """
+    at = skip(r'\s*', text, at)
+    try:
+        return DECODER.raw_decode(text, at) + (True,)
+    except ValueError:
+        pass
+    if text[at:at + 1] not in ('{', '['):
+        return None, at, False
+    is_object = text[at] == '{'
+    out = {} if is_object else []
+    at += 1
+    while True:
+        at = skip(r'[\s,]*', text, at)
+        name = None
+        if is_object:
+            name, at, whole = read_part(text, at)
+            if not whole or text[skip(r'\s*', text, at):][:1] != ':':
+                return out, at, False
+            at = skip(r'\s*:', text, at)
+        value, at, whole = read_part(text, at)
+        if is_object and value is not None:
+            out[name] = value
+        elif whole:
+            out.append(value)
+        if not whole:
+            return out, at, False
+
+
+def begins_json(text):
+    """Whether a text may be JSON with a text in it."""
+    return re.match(r'\s*[\[{"]', text) is not None
+
+
+def unpacked(value):
+    """The JSON in a text, as far as it goes; what is no text, as it is."""
+    if isinstance(value, str):
+        return read_part(value)[0] if begins_json(value) else None
+    return value
+
+
+def texts_of(value):
+    """The texts in a string, a part, a message or a list of them."""
+    if isinstance(value, str):
+        return [value] if value and not isinstance(value, Written) else []
+    if isinstance(value, list):
+        return [text for item in value for text in texts_of(item)]
+    if isinstance(value, dict) and value.get('type', 'text') in (
+            'text', 'input_text', 'message'):
+        return [text for name, item in value.items()
+                if name in ('content', 'parts', 'text')
+                for text in texts_of(item)]
+    return []
+
+
+def plain_texts(value):
+    """Text, or the texts in JSON of parts if it is that and whole."""
+    if isinstance(value, str) and begins_json(value):
+        inside, end, whole = read_part(value)
+        found = texts_of(inside) if whole and not value[end:].strip() else []
+        return found or [value]
+    return texts_of(value)
+
+
+def head_texts(messages):
+    """What the system says before anyone else speaks."""
+    out = []
+    for message in messages if isinstance(messages, list) else []:
+        if not isinstance(message, dict) or message.get('role') not in (
+                'system', 'developer'):
+            break
+        out += texts_of(message)
+    return out
+
+
+def request_texts(request):
+    """The system text of a list of messages or of a request with one."""
+    if isinstance(request, list):
+        return head_texts(request)
+    if not isinstance(request, dict):
+        return []
+    lists = [request[k] for k in request
+             if k in ('messages', 'input', 'prompt')]
+    out = [text for k in request if k in ('system', 'instructions')
+           for text in texts_of(request[k])] if lists else []
+    return out + [text for messages in lists for text in head_texts(messages)]
+
+
+def flat(attrs, prefix):
+    """The items of a list that is flattened into attributes, in order."""
+    items = defaultdict(dict)
+    for key, value in attrs.items():
+        found = re.fullmatch(re.escape(prefix) + r'(\d+)\.(.*)', key, re.S)
+        if found:
+            items[int(found[1])][found[2]] = value
+    return [items[n] for n in sorted(items)]
+
+
+def flat_texts(attrs):
+    """The system messages at the head of flattened ones."""
+    out = []
+    for item in flat(attrs, 'llm.input_messages.'):
+        if item.get('message.role') not in ('system', 'developer'):
+            break
+        out += texts_of(item.get('message.content'))
+        out += [part['message_content.text'] for part in
+                flat(item, 'message.contents.')
+                if part.get('message_content.text')]
+    if out:
+        return out
+    for item in flat(attrs, 'gen_ai.prompt.'):
+        if item.get('role') not in ('system', 'developer'):
+            break
+        out += plain_texts(item.get('content'))
+    return out
+
+
+def canonical(value):
+    """JSON without spaces, keys sorted by their bytes."""
+    if isinstance(value, Written):
+        return str(value)
+    if isinstance(value, dict):
+        return '{' + ','.join(canonical(k) + ':' + canonical(value[k]) for k in
+                              sorted(value, key=str.encode)) + '}'
+    if isinstance(value, list):
+        return '[' + ','.join(map(canonical, value)) + ']'
+    return json.dumps(value, ensure_ascii=False)
+
+
+def tool_of(tool):
+    """A tool's definition in its one form, None where it is none."""
+    if isinstance(tool, str) and not isinstance(tool, Written):
+        inside = unpacked(tool)
+        return tool_of(inside) if isinstance(inside, dict) \
+            else canonical(tool)
+    if not isinstance(tool, dict):
+        return None
+    facts = {**tool, **tool['function']} \
+        if isinstance(tool.get('function'), dict) else tool
+    out = {'description': facts.get('description'), 'name': facts.get('name')}
+    for key in ('parameters', 'inputSchema', 'input_schema',
+                'parameters_json_schema'):
+        if key in facts:
+            out['parameters'] = unpacked(facts[key])
+    out = {k: v for k, v in out.items() if v not in (None, '', {})}
+    return canonical(out if 'name' in out else tool)
+
+
+def tools_of(value, *names):
+    """Definitions of a list or of the named lists of an object."""
+    value = unpacked(value)
+    if names:
+        value = [tool for name in names if isinstance(value, dict)
+                 for tool in value.get(name) or []]
+    tools = value if isinstance(value, list) else [value]
+    return list(filter(None, map(tool_of, tools)))
+
+
+TEXT_KEYS = '''gen_ai.input.messages ai.prompt.messages ai.prompt
+    pydantic_ai.all_messages all_messages_events events gen_ai.prompt
+    llm.request.messages input.value langfuse.observation.input
+    mlflow.spanInputs'''.split()
+TOOL_KEYS = {'gen_ai.tool.definitions': (), 'ai.prompt.tools': (), **{
+    key: ('tools', 'function_tools', 'output_tools') for key in (
+        'model_request_parameters', 'llm.invocation_parameters',
+        'input.value', 'langfuse.observation.input', 'mlflow.spanInputs')}}
+
+
+def prompt_texts(attrs):
+    """The system text, from the first attributes that have some."""
+    return (plain_texts(attrs.get('gen_ai.system_instructions'))
+            or flat_texts(attrs)
+            or next(filter(None, (request_texts(unpacked(attrs.get(key)))
+                                  for key in TEXT_KEYS)), []))
+
+
+def prompt_tools(attrs):
+    """The tools, from the first attributes that have some."""
+    found = [tool for item in flat(attrs, 'llm.tools.')
+             for tool in tools_of(item.get('tool.json_schema'))]
+    found += [tool_of(item)
+              for item in flat(attrs, 'llm.request.functions.')]
+    for key, names in TOOL_KEYS.items():
+        found = found or (tools_of(attrs[key], *names) if key in attrs else [])
+    return found
+
+
+def prompt_hash(span):
+    """A name for the system text and the tools of a model call."""
+    if span.kind not in ('llm', 'agent'):
+        return None
+    text = '\n'.join(prompt_texts(span.attrs)).strip(' \t\n\v\f\r')
+    tools = prompt_tools(span.attrs)
+    if not text and (span.kind != 'llm' or not tools):
+        return None
+    parts = [text.encode()] + sorted(tool.encode() for tool in tools)
+    return hashlib.sha256(b'\0'.join(parts)).hexdigest()[:16]
+
+
 def has_usage(span):
     """Input or output tokens are known and one of them is above zero."""
     return bool(span.usage['input']) or bool(span.usage['output'])
@@ -792,6 +1012,7 @@ def derive(order):
             if span.kind == 'tool' else None
         span.usage = usage_of(attrs)
         span.cost = cost_of(attrs)
+        span.prompt_hash = prompt_hash(span)
         span.self_ns = self_ns(span)
         span.convention = convention(attrs)
     for at, span in enumerate(order):

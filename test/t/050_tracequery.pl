@@ -37,8 +37,8 @@ sub random_value
 
 sub random_trace
 {
-	my ($number) = @_;
-	my $n = 1 + int(rand(14));
+	my ($number, $n) = @_;
+	$n //= 1 + int(rand(14));
 	my @spans;
 	my $start = 1_700_000_000 * $SECOND;
 	for my $i (0 .. $n - 1)
@@ -72,9 +72,7 @@ sub random_trace
 		push @{ $span{events} }, { name => pick('retry', 'exception2'), x => random_value() } for 1 .. int(rand(1.5));
 		push @spans, \%span;
 	}
-	my $trace = { number => $number, spans => \@spans };
-	prepare($trace);
-	return $trace;
+	return { number => $number, spans => \@spans };
 }
 
 # What the oracle asks again and again.
@@ -525,11 +523,14 @@ sub run_file { return $node->safe_psql('postgres', "\\i $_[0]"); }
 sub quote { my ($s) = @_; $s =~ s/'/''/g; return "'$s'"; }
 
 my @traces = map { random_trace($_) } 0 .. 199;
+prepare($_) for @traces;
+my @long = map { random_trace($_, 120 + int(rand(500))) } 500 .. 509;
 my @sample = @traces[0 .. 39];
 my @cases = map { random_pipeline(1) } 1 .. $queries;
 
 run_file(sql_file('load.sql',
-	"CREATE TABLE source (id int, t trajectory);\nCREATE TABLE queries (id int, q text);\n",
+	"CREATE TABLE source (id int, t trajectory);\nCREATE TABLE long (id int, t trajectory);\nCREATE TABLE queries (id int, q text);\n",
+	(map { "INSERT INTO long SELECT $_->{number}, t FROM trajectories_from_otlp(" . quote(otlp($_)) . ") t;\n" } @long),
 	(map { "INSERT INTO source SELECT $_->{number}, t FROM trajectories_from_otlp(" . quote(otlp($_)) . ") t;\n" } @traces),
 	"COPY queries FROM stdin;\n",
 	(map { my $q = $cases[$_][0]; $q =~ s/\\/\\\\/g; "$_\t$q\n" } 0 .. $#cases), "\\.\n"));
@@ -570,6 +571,58 @@ for my $case (grep { $_ % 5 == 0 } 0 .. $#cases)
 }
 is(scalar(@wrong), 0, 'queries find what the oracle finds') or diag(join("\n", @wrong[0 .. ($#wrong < 4 ? $#wrong : 4)]), "\nseed $seed");
 cmp_ok($found, '>', @sample, 'and find something');
+
+# Of long traces, the first spans may be enough to match: all must say the same.
+is($node->safe_psql('postgres', 'SELECT count(*), min(span_count(t)) > 100 FROM long'), '10|t', 'there are long traces');
+is($node->safe_psql('postgres', 'SELECT q FROM queries, LATERAL (SELECT count(*) AS wrong FROM long WHERE (t @@ q::tracequery) <> (match_count(t, q::tracequery) > 0)) l WHERE id % 10 = 0 AND wrong > 0 LIMIT 3'),
+	'', 'long traces match if spans are found');
+
+# Regular expressions against Perl's: whole words of a few letters, for which
+# the two languages mean the same.
+sub random_regex
+{
+	my ($depth) = @_;
+	my $dice = int(rand($depth > 0 ? 9 : 4));
+	return pick('a', 'b', 'c') if $dice < 2;
+	return pick('.', '[ab]', '[^a]', '[a-c]') if $dice < 3;
+	return pick('a', 'bc', '') if $dice < 4;
+	my ($left, $right) = (random_regex($depth - 1), random_regex($depth - 1));
+	return "$left$right" if $dice < 6;
+	return "($left|$right)" if $dice < 7;
+	return "(?:$left)" . pick('*', '+', '?', '{2}', '{1,3}');
+}
+my @subjects = map { join('', map { pick('a', 'b', 'c', 'A') } 1 .. int(rand(6))) } 1 .. 60;
+my @patterns = map { pick('', '', '', '(?i)') . random_regex(4) } 1 .. 1000;
+run_file(sql_file('regexes.sql', "CREATE TABLE subjects (n int, t trajectory);\nCREATE TABLE patterns (n int, p text);\n",
+	(map { "INSERT INTO subjects VALUES ($_, '{\"trace_id\":\"1\",\"spans\":[{\"span_id\":\"1\",\"name\":\"$subjects[$_]\",\"start_ns\":1,\"end_ns\":2}]}');\n" } 0 .. $#subjects),
+	(map { "INSERT INTO patterns VALUES ($_, " . quote($patterns[$_]) . ");\n" } 0 .. $#patterns)));
+my @matched = split(/\n/, $node->safe_psql('postgres', <<'SQL'));
+SELECT n || ':' || coalesce((SELECT string_agg(s.n::text, ',' ORDER BY s.n) FROM subjects s
+	WHERE t @@ format('{ name =~ "%s" }', p)::tracequery AND NOT t @@ format('{ name !~ "%s" }', p)::tracequery), '')
+FROM patterns ORDER BY n
+SQL
+my @differing;
+for my $i (0 .. $#patterns)
+{
+	no warnings 'regexp';		# of nothing repeated
+	my $expected = "$i:" . join(',', grep { $subjects[$_] =~ /\A(?:$patterns[$i])\z/ } 0 .. $#subjects);
+	push @differing, "$patterns[$i]\n  perl $expected\n  found $matched[$i]" if $matched[$i] ne $expected;
+}
+is(scalar(@differing), 0, 'regular expressions match what they do in Perl') or diag(join("\n", @differing[0 .. ($#differing < 4 ? $#differing : 4)]));
+
+# Nonsense is refused as what it is, or means something.
+$node->safe_psql('postgres', <<'SQL');
+CREATE FUNCTION answer(q text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN (SELECT count(*) FROM subjects WHERE t @@ q::tracequery);
+EXCEPTION WHEN syntax_error OR invalid_regular_expression OR statement_too_complex OR invalid_text_representation THEN
+	RETURN SQLSTATE;
+END $$;
+SQL
+my @marks = ('(', ')', '[', ']', '{', '}', '*', '+', '?', '|', '^', '$', '.', '-', ',', '1', '9', 'a', '(?', '(?=', '(?!', '[:alpha:]', '[.a.]', '\\1', '\\d', '\\m', '\\x41', '***', ':');
+my @nonsense = map { '{ name =~ `' . join('', map { pick(@marks) } 1 .. 1 + int(rand(8))) . '` }' } 1 .. 1000;
+my $answers = $node->safe_psql('postgres', 'SELECT answer(q) FROM unnest(ARRAY[' . join(',', map { quote($_) } @nonsense) . ']) q');
+is(scalar(split(/\n/, $answers)), scalar(@nonsense), 'patterns without sense are answered or refused');
 
 # The index against a sequential scan.
 $node->safe_psql('postgres', <<'SQL');

@@ -1,4 +1,4 @@
-# The SQL of README.md and of docs/latency.md runs, block after block, on
+# The SQL of README.md and of pages in docs runs, block after block, on
 # generated traces, and docs/reference.md is what the server says.
 
 use strict;
@@ -22,9 +22,28 @@ my ($reference, $errors) = run_command([ "$top/bin/reference" ]);
 is($errors, '', 'bin/reference runs');
 ok($reference . "\n" eq slurp_file("$top/docs/reference.md"), 'docs/reference.md is current (else: make docs)');
 
+# Run the blocks of a page in a database, after some statements, and others once
+# the page has made its table.
+sub run_blocks
+{
+	my ($page, $database, $before, $filling) = @_;
+	my $name = lc($page =~ s/\W/_/gr);
+	my @blocks = slurp_file("$top/$page") =~ /^```sql\n(.*?)^```/msg;
+	cmp_ok(scalar(@blocks), '>', 0, "$page has SQL");
+	if (defined $filling)
+	{
+		# what makes the table comes first, whichever block it is in
+		@blocks = sort { ($b =~ /^CREATE TABLE/) <=> ($a =~ /^CREATE TABLE/) } @blocks;
+		splice(@blocks, 1, 0, $filling);
+	}
+	append_to_file("$name.sql", join("\n", $before, @blocks));
+	$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $database, '-f', "$name.sql" ],
+		"the SQL of $page runs");
+}
+
 SKIP:
 {
-	skip 'no generator: make bench/generate', 2 unless -x $generate;
+	skip 'no generator: make bench/generate', 12 unless -x $generate;
 
 	# The traces come in two files, some of them partly in each.
 	my $folder = PostgreSQL::Test::Utils::tempdir();
@@ -32,17 +51,28 @@ SKIP:
 	append_to_file("$folder/traces.jsonl", join('', splice(@lines, 0, @lines / 2)));
 	append_to_file("$folder/more.jsonl", join('', @lines));
 
-	$node->safe_psql('postgres', 'create database readme');
 	chdir $folder or die "$folder: $!";
-	for my $page ('README.md', 'docs/latency.md')
-	{
-		my @blocks = slurp_file("$top/$page") =~ /^```sql\n(.*?)^```/msg;
-		my $script = "$folder/" . $page =~ tr|/|_|r . '.sql';
+	$node->safe_psql('postgres', 'create database readme');
+	run_blocks('README.md', 'readme', '');
 
-		append_to_file($script, join("\n", @blocks));
-		$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', 'readme', '-f', $script ],
-			"the SQL of $page runs");
-	}
+	# These pages go on with the table that the first one makes.
+	$node->safe_psql('postgres', 'create database own_tables');
+	run_blocks($_, 'own_tables', '')
+		for ('docs/own-tables.md', 'docs/sample.md', 'docs/plan.md', 'docs/latency.md');
+
+	# The page's examples are of a table of one's own, and write names without
+	# their schema.
+	$node->safe_psql('postgres', 'create database tracequery');
+	run_blocks('docs/tracequery.md', 'tracequery', <<'SQL', <<'SQL');
+CREATE EXTENSION llmtrace;
+SET search_path = public, llmtrace;
+CREATE TABLE lines (line text);
+\copy lines from 'traces.jsonl' with (format csv, quote e'\x01', delimiter e'\x02')
+CREATE TABLE generated AS SELECT merge_agg(f) AS trajectory FROM lines, trajectories_from_otlp(line) f GROUP BY trace_id(f);
+SQL
+INSERT INTO traces_of_mine SELECT attr(trajectory, 'app.feature'), trajectory FROM generated;
+ANALYZE traces_of_mine;
+SQL
 	chdir $top;
 }
 

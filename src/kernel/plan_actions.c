@@ -1,0 +1,364 @@
+/*
+ * plan_actions.c
+ *		What an agent did, and the plan that it noted down itself.
+ *
+ * Actions are calls of tools and of sub-agents, and spans of other kinds that
+ * a plan names.  What is below a tool is the tool's own affair, and so is what
+ * is below an agent that the plan names.  An outermost agent is the one whose
+ * plan it is, no action; nor is an agent that wraps another of its name.
+ * Tools that only note plans down are no actions unless a plan names them.
+ */
+#include "postgres.h"
+
+#include "kernel/json_value.h"
+#include "kernel/plan_actions.h"
+#include "kernel/span_measure.h"
+#include "miscadmin.h"
+
+static const Bytes default_attributes[] = {
+	{"gen_ai.plan", 11}, {"agent.plan", 10}, {"plan", 4}
+};
+
+static const Bytes default_tools[] = {
+	{"write_todos", 11}, {"TodoWrite", 9}, {"todo_write", 10}, {"update_plan", 11},
+	{"create_plan", 11}, {"write_plan", 10}, {"make_plan", 9}, {"set_plan", 8}, {"plan", 4}
+};
+
+static bool
+is_among(Bytes name, const Bytes *names, uint32 count)
+{
+	for (uint32 i = 0; i < count; i++)
+		if (bytes_equal(name, names[i]))
+			return true;
+	return false;
+}
+
+static Bytes
+without_prefix(Bytes name, const char *prefix)
+{
+	uint32		len = strlen(prefix);
+
+	if (name.len > len && memcmp(name.data, prefix, len) == 0)
+		return (Bytes) {name.data + len, name.len - len};
+	return name;
+}
+
+static Bytes
+action_name(const Trajectory *t, uint32 ordinal)
+{
+	const SpanClass *class = trajectory_class(t, ordinal);
+	SpanColumns columns = trajectory_columns(t, ordinal);
+	Bytes		name = class->name;
+
+	switch (class->kind)
+	{
+		case KIND_TOOL:
+			span_tool(class, &columns, &name);
+			break;
+		case KIND_AGENT:
+			if (!column_text(&columns, COLUMN_AGENT_NAME, &name))
+				name = without_prefix(class->name, "invoke_agent ");
+			break;
+		case KIND_LLM:
+		case KIND_EMBEDDING:
+			span_model(&columns, &name);
+			break;
+		default:
+			break;
+	}
+	return name;
+}
+
+static int
+compare_actions(const void *a, const void *b)
+{
+	const Action *x = a;
+	const Action *y = b;
+
+	if (x->start_ns != y->start_ns)
+		return x->start_ns < y->start_ns ? -1 : 1;
+	return (x->ordinal > y->ordinal) - (x->ordinal < y->ordinal);
+}
+
+static void
+add_action(ActionList *list, uint32 *max, Action action)
+{
+	if (list->count >= *max)
+	{
+		*max = Max(*max * 2, 32);
+		list->actions = list->actions ?
+			repalloc_huge(list->actions, *max * sizeof(Action)) :
+			palloc(*max * sizeof(Action));
+	}
+	list->actions[list->count++] = action;
+}
+
+/*
+ * The actions among the spans from one ordinal to before another: a whole
+ * trajectory, or what is below a span.  kinds: bits of those that count.
+ */
+ActionList
+actions_collect(const Trajectory *t, uint32 from, uint32 to, uint32 kinds,
+				ActionLookUp look_up, const void *context)
+{
+	ActionList	list = {0};
+	uint32		max = 0;
+	uint32		agent_end = from == 0 ? 0 : to;	/* of the innermost that counts */
+	Bytes		agent = {"", 0};
+	bool		is_sorted = true;
+
+	for (uint32 i = from; i < to;)
+	{
+		const SpanClass *class = trajectory_class(t, i);
+		uint8		kind = class->kind;
+		uint32		next = i + 1;
+		Bytes		name;
+		bool		is_action = (kinds & KIND_BIT(kind)) != 0;
+
+		if (!is_action && kind != KIND_AGENT && kind != KIND_TOOL)
+		{
+			i = next;
+			continue;
+		}
+		if ((i & 0xfff) == 0)
+			CHECK_FOR_INTERRUPTS();
+		name = action_name(t, i);
+		if (kind == KIND_AGENT)
+		{
+			bool		is_inner = i < agent_end;
+
+			if (!is_inner || bytes_equal(name, agent))
+				is_action = false;
+			if (!is_inner)
+			{
+				agent_end = i + t->subtree[i];
+				agent = name;
+			}
+		}
+		if (kind == KIND_TOOL)
+			next = i + t->subtree[i];
+		if (is_action)
+		{
+			uint32		named = 0;
+			bool		is_planned = look_up != NULL && look_up(context, kind, name, &named);
+
+			if (is_planned)
+				next = i + t->subtree[i];
+			if (is_planned || kind != KIND_TOOL ||
+				!is_among(name, default_tools, lengthof(default_tools)))
+			{
+				add_action(&list, &max, (Action) {
+					i, kind, class->is_error, name, t->start_ns[i], named
+				});
+				if (list.count > 1 && list.actions[list.count - 2].start_ns > t->start_ns[i])
+					is_sorted = false;
+			}
+		}
+		i = next;
+	}
+	if (!is_sorted)
+		qsort(list.actions, list.count, sizeof(Action), compare_actions);
+	return list;
+}
+
+/* The arguments of a call as a kvlist; false if they are not known as such. */
+bool
+action_arguments(const Trajectory *t, uint32 ordinal, Arena *arena, Value *args)
+{
+	SpanColumns columns = trajectory_columns(t, ordinal);
+	const Value *v = column_value(&columns, COLUMN_TOOL_ARGUMENTS);
+
+	if (v == NULL)
+		return false;
+	if (v->type == VALUE_STRING)
+		return json_text_object(value_bytes(v), arena, args);
+	*args = *v;
+	return v->type == VALUE_KVLIST;
+}
+
+/* --------------------------------------------------------- recorded plans --- */
+
+static Bytes *
+read_names(JsonReader *r, uint32 *count)
+{
+	Bytes	   *names = NULL;
+	uint32		max = 0;
+
+	json_begin_array(r);
+	while (json_next_element(r))
+	{
+		if (*count >= max)
+		{
+			max = Max(max * 2, 8);
+			names = names ? repalloc(names, max * sizeof(Bytes)) : palloc(max * sizeof(Bytes));
+		}
+		names[(*count)++] = json_string(r);
+	}
+	return names;
+}
+
+/* Where plans are looked for: {"attributes": […], "tools": […], "ordered": false}. */
+PlanRules
+plan_rules_parse(Bytes json, Arena *arena)
+{
+	PlanRules	rules = {
+		.attributes = default_attributes,
+		.attribute_count = lengthof(default_attributes),
+		.tools = default_tools,
+		.tool_count = lengthof(default_tools)
+	};
+	JsonReader	r;
+	Bytes		name;
+
+	json_reader_init(&r, json.data, json.len, "rules for recorded plans", arena);
+	json_begin_object(&r);
+	while (json_next_member(&r, &name))
+	{
+		if (bytes_equal_cstring(name, "attributes"))
+		{
+			rules.attribute_count = 0;
+			rules.attributes = read_names(&r, &rules.attribute_count);
+		}
+		else if (bytes_equal_cstring(name, "tools"))
+		{
+			rules.tool_count = 0;
+			rules.tools = read_names(&r, &rules.tool_count);
+		}
+		else if (bytes_equal_cstring(name, "ordered") &&
+				 (r.token == JSON_TOKEN_TRUE || r.token == JSON_TOKEN_FALSE))
+		{
+			rules.is_ordered = r.token == JSON_TOKEN_TRUE;
+			json_next(&r);
+		}
+		else
+			json_fail_detail(&r, "rules are \"attributes\" and \"tools\", lists of names, and \"ordered\", true or false.");
+	}
+	return rules;
+}
+
+static ActionPlan *
+plan_from_value(const Value *v, const PlanRules *rules, Arena *arena)
+{
+	StringInfoData buf;
+	Bytes		copy;
+
+	if (v->type == VALUE_STRING)
+		return plan_from_record(value_bytes(v), rules->is_ordered, arena);
+	if (v->type != VALUE_ARRAY && v->type != VALUE_KVLIST)
+		return NULL;
+	initStringInfo(&buf);
+	json_put_value(&buf, v);
+	copy = arena_copy(arena, buf.data, buf.len);
+	pfree(buf.data);
+	return plan_from_record(copy, rules->is_ordered, arena);
+}
+
+static ActionPlan *
+plan_from_column(const SpanColumns *columns, CanonicalColumn column, const PlanRules *rules,
+				 Arena *arena)
+{
+	const Value *v = column_value(columns, column);
+
+	return v == NULL ? NULL : plan_from_value(v, rules, arena);
+}
+
+static ActionPlan *
+plan_of_span(const Trajectory *t, uint32 ordinal, const PlanRules *rules, Arena *arena)
+{
+	const SpanClass *class = trajectory_class(t, ordinal);
+	SpanColumns columns = trajectory_columns(t, ordinal);
+	ActionPlan *plan;
+
+	for (uint32 i = 0; i < columns.shape->nkeys; i++)
+		if (is_among(columns.keys[columns.shape->keys[i]].name, rules->attributes, rules->attribute_count) &&
+			(plan = plan_from_value(span_value(&columns, i), rules, arena)) != NULL)
+			return plan;
+	if (class->kind == KIND_PLAN)
+		return plan_from_column(&columns, COLUMN_OUTPUT, rules, arena);
+	if (class->kind == KIND_TOOL && is_among(action_name(t, ordinal), rules->tools, rules->tool_count))
+		return plan_from_column(&columns, COLUMN_TOOL_ARGUMENTS, rules, arena);
+	return NULL;
+}
+
+typedef struct FoundPlan
+{
+	int64		at_ns;
+	uint32		ordinal;
+	ActionPlan *plan;
+} FoundPlan;
+
+static int
+compare_found(const void *a, const void *b)
+{
+	const FoundPlan *x = a;
+	const FoundPlan *y = b;
+
+	if (x->at_ns != y->at_ns)
+		return x->at_ns < y->at_ns ? -1 : 1;
+	return (x->ordinal > y->ordinal) - (x->ordinal < y->ordinal);
+}
+
+static bool
+is_same_plan(const ActionPlan *a, const ActionPlan *b)
+{
+	StringInfoData x;
+	StringInfoData y;
+	bool		is_same;
+
+	initStringInfo(&x);
+	initStringInfo(&y);
+	plan_encode(&x, a);
+	plan_encode(&y, b);
+	is_same = x.len == y.len && memcmp(x.data, y.data, x.len) == 0;
+	pfree(x.data);
+	pfree(y.data);
+	return is_same;
+}
+
+/*
+ * The plan that an agent noted down, with its revisions; NULL if there is none.
+ * A span's plan is made when the span starts.  Beyond PLAN_MAX_REVISIONS the
+ * last ones count.
+ */
+ActionPlan *
+plan_of_trace(const Trajectory *t, const PlanRules *rules, Arena *arena)
+{
+	FoundPlan  *found = NULL;
+	uint32		count = 0;
+	uint32		max = 0;
+	uint32		kept = 0;
+	ActionPlan *plan;
+
+	for (uint32 i = 0; i < t->n; i++)
+	{
+		if ((i & 0xfff) == 0)
+			CHECK_FOR_INTERRUPTS();
+		plan = plan_of_span(t, i, rules, arena);
+		if (plan == NULL)
+			continue;
+		if (count >= max)
+		{
+			max = Max(max * 2, 8);
+			found = found ? repalloc_huge(found, max * sizeof(FoundPlan)) :
+				palloc(max * sizeof(FoundPlan));
+		}
+		found[count++] = (FoundPlan) {t->start_ns[i], i, plan};
+	}
+	if (count == 0)
+		return NULL;
+	qsort(found, count, sizeof(FoundPlan), compare_found);
+	for (uint32 i = 0; i < count; i++)
+		if (kept == 0 || !is_same_plan(found[kept - 1].plan, found[i].plan))
+			found[kept++] = found[i];
+
+	plan = found[0].plan;
+	plan->revision_count = Min(kept - 1, PLAN_MAX_REVISIONS);
+	plan->revisions = arena_alloc(arena, plan->revision_count * sizeof(PlanRevision));
+	for (uint32 i = 0; i < plan->revision_count; i++)
+	{
+		const FoundPlan *f = &found[kept - plan->revision_count + i];
+
+		plan->revisions[i] = (PlanRevision) {f->at_ns, f->plan};
+	}
+	return plan;
+}

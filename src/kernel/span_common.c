@@ -1,0 +1,112 @@
+/*
+ * span_common.c
+ *		What a span has from those around it: its agent, feature, user …
+ */
+#include "postgres.h"
+
+#include "kernel/span_common.h"
+#include "kernel/span_measure.h"
+#include "kernel/trace_summary.h"
+
+static const CanonicalColumn common_columns[COMMON_TEXTS] = {
+	[COMMON_SERVICE_NAME] = COLUMN_SERVICE_NAME,
+	[COMMON_SERVICE_VERSION] = COLUMN_SERVICE_VERSION,
+	[COMMON_ENVIRONMENT] = COLUMN_ENVIRONMENT,
+	[COMMON_REGION] = COLUMN_REGION,
+	[COMMON_FEATURE] = COLUMN_FEATURE,
+	[COMMON_TENANT_ID] = COLUMN_TENANT_ID,
+	[COMMON_USER_ID] = COLUMN_USER_ID,
+	[COMMON_CONVERSATION_ID] = COLUMN_CONVERSATION_ID,
+	[COMMON_AGENT_NAME] = COLUMN_AGENT_NAME,
+	[COMMON_PROMPT_NAME] = COLUMN_PROMPT_NAME,
+	[COMMON_PROMPT_VERSION] = COLUMN_PROMPT_VERSION,
+	[COMMON_PROMPT_HASH] = COLUMN_PROMPT_HASH
+};
+
+/* A span's own value. */
+static bool
+own_text(const Trajectory *t, uint32 ordinal, CommonText text, Bytes *value)
+{
+	SpanColumns columns = trajectory_columns(t, ordinal);
+
+	if (text == COMMON_AGENT_NAME)
+		return span_agent(trajectory_class(t, ordinal), &columns, value);
+	return column_is_borne(&columns, common_columns[text]) &&
+		column_text(&columns, common_columns[text], value);
+}
+
+/* Can any span have one? */
+static bool
+is_borne(const Trajectory *t, CommonText text)
+{
+	for (uint32 i = 0; i < t->class_count; i++)
+		if (shape_bears(&t->shapes[t->classes[i].shape], common_columns[text]) ||
+			(text == COMMON_AGENT_NAME && t->classes[i].kind == KIND_AGENT))
+			return true;
+	return false;
+}
+
+static int32 *
+find_holders(const Trajectory *t, CommonText text)
+{
+	int32	   *holder = palloc_extended(t->n * sizeof(int32), MCXT_ALLOC_HUGE);
+	Bytes		value;
+
+	for (uint32 i = 0; i < t->n; i++)
+	{
+		if (own_text(t, i, text, &value))
+			holder[i] = i;
+		else
+			holder[i] = t->parent[i] >= 0 ? holder[t->parent[i]] : -1;
+	}
+	return holder;
+}
+
+/* To be kept as long as the trajectory, which is decoded as a whole. */
+SpanCommon
+span_common(const Trajectory *t)
+{
+	SpanCommon	common = {.t = t};
+
+	common.of_resources = palloc0(Max(t->resource_count, 1) * COMMON_RESOURCE_TEXTS * sizeof(Bytes));
+	for (uint32 r = 0; r < t->resource_count; r++)
+		for (int k = 0; k < COMMON_RESOURCE_TEXTS; k++)
+			resource_text(t, r, common_columns[k],
+						  &common.of_resources[r * COMMON_RESOURCE_TEXTS + k]);
+	for (int k = COMMON_RESOURCE_TEXTS; k < COMMON_TEXTS; k++)
+		if (is_borne(t, k))
+			common.holder[k] = find_holders(t, k);
+	return common;
+}
+
+bool
+span_common_text(const SpanCommon *common, uint32 ordinal, CommonText text, Bytes *value)
+{
+	const Trajectory *t = common->t;
+
+	if (text < COMMON_RESOURCE_TEXTS)
+	{
+		uint32		resource = trajectory_class(t, ordinal)->resource;
+
+		*value = common->of_resources[resource * COMMON_RESOURCE_TEXTS + text];
+		return value->len > 0;
+	}
+	return common->holder[text] != NULL && common->holder[text][ordinal] >= 0 &&
+		own_text(t, common->holder[text][ordinal], text, value);
+}
+
+/* Of each span the agent's span that it is, or that is nearest above it; or -1. */
+int32 *
+nearest_agents(const Trajectory *t)
+{
+	int32	   *agent = palloc_extended(t->n * sizeof(int32), MCXT_ALLOC_HUGE);
+
+	for (uint32 i = 0; i < t->n; i++)
+	{
+		if (trajectory_class(t, i)->kind == KIND_AGENT)
+			agent[i] = i;
+		else
+			agent[i] = t->parent[i] >= 0 ? agent[t->parent[i]] : -1;
+	}
+	return agent;
+}

@@ -1,0 +1,39 @@
+/*
+ * spans.h
+ *		Spans as rows: what the functions that return them have in common.
+ */
+#ifndef LLMTRACE_SPANS_H
+#define LLMTRACE_SPANS_H
+
+#include "kernel/logical_calls.h"
+#include "kernel/row_writer.h"
+#include "kernel/trajectory.h"
+#include "kernel/usage.h"
+
+/* What a row takes from the tree as a whole. */
+typedef struct SpanFacts
+{
+	SpanUsage  *usage;
+	uint8	   *scope;			/* UsageScope */
+	int64	   *self_ns;
+	LogicalCall *calls;
+} SpanFacts;
+
+extern SpanFacts span_facts(const Trajectory *t);
+extern void row_span(RowWriter *w, const Trajectory *t, const SpanFacts *facts, uint32 ordinal);
+
+/* Parts of such rows. */
+extern void row_hex_id(RowWriter *w, uint64 span_id);
+extern void row_parent_id(RowWriter *w, const Trajectory *t, uint32 ordinal);
+extern void row_span_times(RowWriter *w, const Trajectory *t, uint32 ordinal);
+extern void row_ms(RowWriter *w, int64 ns);
+extern void row_text_or_null(RowWriter *w, Bytes s);
+extern void row_column_text(RowWriter *w, const SpanColumns *columns, CanonicalColumn column);
+extern void row_tokens(RowWriter *w, int64 tokens);
+extern void row_own_tokens(RowWriter *w, const SpanColumns *columns, CanonicalColumn column,
+						   bool is_own);
+extern void row_error_type(RowWriter *w, const Trajectory *t, uint32 ordinal);
+extern void row_provider(RowWriter *w, const SpanColumns *columns);
+extern void row_model(RowWriter *w, const SpanColumns *columns);
+
+#endif							/* LLMTRACE_SPANS_H */

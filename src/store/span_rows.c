@@ -1,0 +1,554 @@
+/*
+ * span_rows.c
+ *		Spans, model calls, tool calls and runs of agents as the views show
+ *		them: with costs by the store's prices, and what they have from the
+ *		spans around them.
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "kernel/otlp.h"
+#include "kernel/span_common.h"
+#include "kernel/span_measure.h"
+#include "kernel/spans.h"
+#include "kernel/trace_summary.h"
+#include "kernel/trajectory_sql.h"
+#include "kernel/trajectory_text.h"
+#include "miscadmin.h"
+#include "store/price.h"
+
+/* What one span costs, and how that is known. */
+typedef struct SpanCost
+{
+	int64		pico;			/* or COST_UNKNOWN */
+	const char *source;			/* NULL if it is not billed */
+} SpanCost;
+
+static SpanCost *
+span_costs(FunctionCallInfo fcinfo, const Trajectory *t, const SpanBill *bills)
+{
+	PriceList **prices = (PriceList **) trajectory_arg_companion(fcinfo);
+	TimestampTz at = timestamptz_from_ns(t->summary.start_ns);
+	SpanCost   *costs = palloc_extended(t->n * sizeof(SpanCost), MCXT_ALLOC_HUGE);
+
+	if (*prices == NULL)
+		*prices = price_list_create(fcinfo->flinfo->fn_mcxt);
+	for (uint32 i = 0; i < t->n; i++)
+	{
+		SpanColumns columns = trajectory_columns(t, i);
+		char		room[SPAN_TEXT_ROOM];
+		Bytes		provider = {"", 0};
+		Bytes		model = {"", 0};
+		BillableTokens tokens;
+
+		costs[i] = (SpanCost) {COST_UNKNOWN, NULL};
+		if (!bills[i].is_billed)
+			continue;
+		if (bills[i].reported_pico >= 0)
+		{
+			costs[i] = (SpanCost) {bills[i].reported_pico, "reported"};
+			continue;
+		}
+		span_text(t, i, TEXT_PROVIDER, room, &provider);
+		span_model(&columns, &model);
+		tokens = span_billable_tokens(&columns);
+		costs[i].pico = price_list_cost(*prices, provider, model, at, &tokens);
+		costs[i].source = costs[i].pico == COST_UNKNOWN ? "missing" : "priced";
+	}
+	return costs;
+}
+
+static void
+row_usd(RowWriter *w, int64 pico)
+{
+	Datum		numeric;
+
+	if (pico == COST_UNKNOWN)
+	{
+		row_null(w);
+		return;
+	}
+	numeric = pico_usd_numeric(pico);
+	row_varlena(w, (struct varlena *) DatumGetPointer(numeric));
+	pfree(DatumGetPointer(numeric));
+}
+
+static void
+row_word(RowWriter *w, const char *word)
+{
+	if (word)
+		row_cstring(w, word);
+	else
+		row_null(w);
+}
+
+static void
+row_cost_and_source(RowWriter *w, const SpanCost *cost)
+{
+	row_usd(w, cost->pico);
+	row_word(w, cost->source);
+}
+
+static void
+row_common(RowWriter *w, const SpanCommon *common, uint32 ordinal)
+{
+	for (int k = 0; k < COMMON_TEXTS; k++)
+	{
+		Bytes		value;
+
+		if (span_common_text(common, ordinal, k, &value))
+			row_text(w, value);
+		else
+			row_null(w);
+	}
+}
+
+static void
+row_column_int(RowWriter *w, const SpanColumns *columns, CanonicalColumn column)
+{
+	row_own_tokens(w, columns, column, true);
+}
+
+/* The columns with which rows of calls and agents begin. */
+static void
+row_identity(RowWriter *w, const Trajectory *t, uint32 i)
+{
+	row_uuid(w, t->summary.trace_id);
+	row_hex_id(w, trajectory_span_id(t, i));
+	row_parent_id(w, t, i);
+	row_int4(w, i + 1);
+	row_span_times(w, t, i);
+}
+
+/* The columns with which they end, before the common ones. */
+static void
+row_outcome(RowWriter *w, const Trajectory *t, uint32 i)
+{
+	const SpanClass *class = trajectory_class(t, i);
+
+	row_cstring(w, span_status_names[class->status]);
+	row_bool(w, class->is_error);
+	row_error_type(w, t, i);
+}
+
+static void
+row_attempt(RowWriter *w, const LogicalCall *call)
+{
+	if (call->call == NOT_A_CALL)
+	{
+		row_null(w);
+		row_null(w);
+		return;
+	}
+	row_int4(w, call->attempt);
+	row_cstring(w, attempt_source_names[call->source]);
+}
+
+/* ------------------------------------------------------------------ spans --- */
+
+/* span_rows(trajectory) */
+PG_FUNCTION_INFO_V1(store_span_rows);
+Datum
+store_span_rows(PG_FUNCTION_ARGS)
+{
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
+	SpanFacts	facts = span_facts(t);
+	SpanCommon	common = span_common(t);
+	SpanCost   *costs = span_costs(fcinfo, t, span_bills(t));
+	RowWriter	w;
+
+	row_writer_init(&w, fcinfo);
+	for (uint32 i = 0; i < t->n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		row_begin(&w);
+		row_span(&w, t, &facts, i);
+		row_cost_and_source(&w, &costs[i]);
+		row_common(&w, &common, i);
+		row_end(&w);
+	}
+	return (Datum) 0;
+}
+
+/* ------------------------------------------------------------ model calls --- */
+
+/* Time to the first token, how that is known, and time for each one after. */
+static void
+row_ttft(RowWriter *w, const Trajectory *t, uint32 i, const SpanColumns *columns, int64 output_tokens)
+{
+	double		ttft_ms;
+	uint32		alias;
+
+	if (!column_is_borne(columns, COLUMN_TTFT_MS) ||
+		!column_double(columns, COLUMN_TTFT_MS, &ttft_ms))
+	{
+		row_null(w);
+		row_null(w);
+		row_null(w);
+		return;
+	}
+	alias = shape_first_alias(columns->shape, COLUMN_TTFT_MS);
+	row_float8(w, ttft_ms);
+	row_cstring(w, columns->keys[columns->shape->keys[shape_alias_place(columns->shape, alias)]].is_derived ?
+				"derived" : "attribute");
+	if (t->end_ns[i] != TIME_OPEN && output_tokens > 1 &&
+		(t->end_ns[i] - t->start_ns[i]) / 1e6 >= ttft_ms)
+		row_float8(w, ((t->end_ns[i] - t->start_ns[i]) / 1e6 - ttft_ms) / (output_tokens - 1));
+	else
+		row_null(w);
+}
+
+/* One word for what providers call differently; others in small letters. */
+static void
+row_finish_reason(RowWriter *w, const SpanColumns *columns)
+{
+	static const struct
+	{
+		const char *raw;
+		const char *word;
+	}			words[] = {
+		{"stop", "stop"}, {"end_turn", "stop"}, {"stop_sequence", "stop"}, {"eos", "stop"},
+		{"complete", "stop"}, {"length", "length"}, {"max_tokens", "length"},
+		{"max_output_tokens", "length"}, {"tool_calls", "tool_call"}, {"tool-calls", "tool_call"},
+		{"tool_use", "tool_call"}, {"tool_call", "tool_call"}, {"function_call", "tool_call"},
+		{"content_filter", "content_filter"}, {"content-filter", "content_filter"},
+		{"safety", "content_filter"}, {"refusal", "content_filter"}
+	};
+	Bytes		raw;
+	char		buf[64];
+	uint32		len;
+
+	if (!column_is_borne(columns, COLUMN_FINISH_REASON) ||
+		!column_text(columns, COLUMN_FINISH_REASON, &raw))
+	{
+		row_null(w);
+		row_null(w);
+		return;
+	}
+	len = Min(raw.len, sizeof(buf) - 1);
+	for (uint32 i = 0; i < len; i++)
+		buf[i] = pg_ascii_tolower((unsigned char) raw.data[i]);
+	buf[len] = '\0';
+	for (size_t k = 0; k < lengthof(words); k++)
+		if (strcmp(buf, words[k].raw) == 0)
+		{
+			row_cstring(w, words[k].word);
+			row_text(w, raw);
+			return;
+		}
+	row_text(w, raw.len == len ? (Bytes) {buf, len} : raw);
+	row_text(w, raw);
+}
+
+static void
+row_streaming(RowWriter *w, const SpanColumns *columns)
+{
+	const Value *v = column_is_borne(columns, COLUMN_IS_STREAMING) ?
+		column_value(columns, COLUMN_IS_STREAMING) : NULL;
+
+	if (v && v->type == VALUE_BOOL)
+		row_bool(w, v->boolean);
+	else if (v && v->type == VALUE_STRING && pg_strncasecmp(v->bytes, "true", v->len) == 0 && v->len == 4)
+		row_bool(w, true);
+	else if (v && v->type == VALUE_STRING && pg_strncasecmp(v->bytes, "false", v->len) == 0 && v->len == 5)
+		row_bool(w, false);
+	else
+		row_null(w);
+}
+
+static void
+row_model_call(RowWriter *w, const Trajectory *t, const SpanFacts *facts, const SpanCost *cost, uint32 i)
+{
+	static const CanonicalColumn texts[] = {
+		COLUMN_MODEL_REQUESTED, COLUMN_MODEL_RESPONDED, COLUMN_MODEL_FINGERPRINT,
+		COLUMN_SERVICE_TIER, COLUMN_RESPONSE_ID, COLUMN_REASONING_LEVEL
+	};
+	SpanColumns columns = trajectory_columns(t, i);
+	const SpanUsage *usage = &facts->usage[i];
+	bool		is_own = facts->scope[i] == USAGE_OWN;
+
+	row_identity(w, t, i);
+	row_cstring(w, operation_kind_name(trajectory_class(t, i)->kind));
+	row_column_text(w, &columns, COLUMN_OPERATION);
+	row_provider(w, &columns);
+	row_model(w, &columns);
+	for (size_t k = 0; k < lengthof(texts); k++)
+		row_column_text(w, &columns, texts[k]);
+	row_column_int(w, &columns, COLUMN_MAX_OUTPUT_TOKENS);
+	row_streaming(w, &columns);
+	row_tokens(w, is_own ? usage->input_tokens : TOKENS_UNKNOWN);
+	row_tokens(w, is_own ? usage->output_tokens : TOKENS_UNKNOWN);
+	row_own_tokens(w, &columns, COLUMN_REASONING_TOKENS, is_own);
+	row_own_tokens(w, &columns, COLUMN_CACHE_READ_TOKENS, is_own);
+	row_own_tokens(w, &columns, COLUMN_CACHE_WRITE_TOKENS, is_own);
+	row_cost_and_source(w, cost);
+	row_ttft(w, t, i, &columns, usage->output_tokens);
+	row_finish_reason(w, &columns);
+	row_attempt(w, &facts->calls[i]);
+	row_outcome(w, t, i);
+}
+
+/* model_call_rows(trajectory) */
+PG_FUNCTION_INFO_V1(store_model_call_rows);
+Datum
+store_model_call_rows(PG_FUNCTION_ARGS)
+{
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
+	SpanFacts	facts = span_facts(t);
+	SpanCommon	common = span_common(t);
+	SpanBill   *bills = span_bills(t);
+	SpanCost   *costs = span_costs(fcinfo, t, bills);
+	RowWriter	w;
+
+	row_writer_init(&w, fcinfo);
+	for (uint32 i = 0; i < t->n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!is_model_call(trajectory_class(t, i)->kind) || bills[i].is_wrapper)
+			continue;
+		row_begin(&w);
+		row_model_call(&w, t, &facts, &costs[i], i);
+		row_common(&w, &common, i);
+		row_end(&w);
+	}
+	return (Datum) 0;
+}
+
+/* ------------------------------------------------------------- tool calls --- */
+
+/*
+ * Hash and size in bytes of a body: of one kept elsewhere the keyed hash, of
+ * one that is here a plain one.
+ */
+static void
+row_body(RowWriter *w, const Value *v)
+{
+	StringInfoData text;
+	StringInfoData hex;
+	uint64		hash;
+	uint8		bytes[8];
+
+	if (v == NULL)
+	{
+		row_null(w);
+		row_null(w);
+		return;
+	}
+	initStringInfo(&hex);
+	if (v->type == VALUE_REF)
+	{
+		hex_put(&hex, (const uint8 *) v->bytes, VALUE_REF_HASH_LEN);
+		row_text(w, (Bytes) {hex.data, hex.len});
+		row_int8(w, v->len);
+		pfree(hex.data);
+		return;
+	}
+	initStringInfo(&text);
+	if (v->type == VALUE_STRING)
+		appendBinaryStringInfo(&text, v->bytes, v->len);
+	else
+		value_write_text(&text, v);
+	hash = hash_bytes_extended((const unsigned char *) text.data, text.len, 0);
+	for (int k = 0; k < 8; k++)
+		bytes[k] = hash >> (56 - 8 * k);
+	hex_put(&hex, bytes, sizeof(bytes));
+	row_text(w, (Bytes) {hex.data, hex.len});
+	row_int8(w, text.len);
+	pfree(text.data);
+	pfree(hex.data);
+}
+
+/* Conventions that know no arguments have inputs. */
+static const Value *
+body_value(const SpanColumns *columns, CanonicalColumn column, CanonicalColumn other)
+{
+	const Value *v = column_is_borne(columns, column) ? column_value(columns, column) : NULL;
+
+	if (v == NULL && column_is_borne(columns, other))
+		v = column_value(columns, other);
+	return v;
+}
+
+/* tool_call_rows(trajectory) */
+PG_FUNCTION_INFO_V1(store_tool_call_rows);
+Datum
+store_tool_call_rows(PG_FUNCTION_ARGS)
+{
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
+	LogicalCall *calls = logical_calls(t);
+	SpanCommon	common = span_common(t);
+	RowWriter	w;
+
+	row_writer_init(&w, fcinfo);
+	for (uint32 i = 0; i < t->n; i++)
+	{
+		SpanColumns columns = trajectory_columns(t, i);
+		Bytes		tool;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!span_tool(trajectory_class(t, i), &columns, &tool))
+			continue;
+		row_begin(&w);
+		row_identity(&w, t, i);
+		row_text(&w, tool);
+		row_column_text(&w, &columns, COLUMN_TOOL_CALL_ID);
+		row_column_text(&w, &columns, COLUMN_TOOL_TYPE);
+		row_body(&w, body_value(&columns, COLUMN_TOOL_ARGUMENTS, COLUMN_INPUT));
+		row_body(&w, body_value(&columns, COLUMN_TOOL_RESULT, COLUMN_OUTPUT));
+		row_attempt(&w, &calls[i]);
+		row_outcome(&w, t, i);
+		row_common(&w, &common, i);
+		row_end(&w);
+	}
+	return (Datum) 0;
+}
+
+/* --------------------------------------------------------- runs of agents --- */
+
+/* What a run did itself, and with those it called. */
+typedef struct AgentRun
+{
+	int64		model_call_count;
+	int64		tool_call_count;
+	int64		subagent_count;
+	int64		error_count;
+	int64		input_tokens;
+	int64		output_tokens;
+	int64		cost_pico;
+	int64		total_input_tokens;
+	int64		total_output_tokens;
+	int64		total_cost_pico;
+	int32		depth;			/* of agents: 1 for one that no agent called */
+} AgentRun;
+
+/* Tokens and costs add alike: unknown only if all are. */
+static void
+add_known(int64 *sum, int64 more)
+{
+	*sum = tokens_add(*sum, more);
+}
+
+/* Of each span; only those of agents are filled.  O(n). */
+static AgentRun *
+agent_runs(const Trajectory *t, const SpanFacts *facts, const SpanBill *bills,
+		   const SpanCost *costs, const int32 *agent)
+{
+	AgentRun   *runs = palloc_extended(t->n * sizeof(AgentRun), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+
+	for (uint32 i = 0; i < t->n; i++)
+	{
+		runs[i].input_tokens = runs[i].output_tokens = TOKENS_UNKNOWN;
+		runs[i].cost_pico = COST_UNKNOWN;
+	}
+	for (uint32 i = 0; i < t->n; i++)
+	{
+		const SpanClass *class = trajectory_class(t, i);
+		int32		above = t->parent[i] >= 0 ? agent[t->parent[i]] : -1;
+		AgentRun   *run;
+
+		if (class->kind == KIND_AGENT)
+		{
+			runs[i].depth = above >= 0 ? runs[above].depth + 1 : 1;
+			if (above >= 0)
+				runs[above].subagent_count++;
+		}
+		if (agent[i] < 0)
+			continue;
+		run = &runs[agent[i]];
+		run->error_count += class->is_error;
+		run->tool_call_count += class->kind == KIND_TOOL;
+		run->model_call_count += is_model_call(class->kind) && !bills[i].is_wrapper;
+		if (facts->scope[i] == USAGE_OWN)
+		{
+			add_known(&run->input_tokens, facts->usage[i].input_tokens);
+			add_known(&run->output_tokens, facts->usage[i].output_tokens);
+		}
+		add_known(&run->cost_pico, costs[i].pico);
+	}
+
+	/* those that agents called come after them */
+	for (uint32 i = 0; i < t->n; i++)
+	{
+		runs[i].total_input_tokens = runs[i].input_tokens;
+		runs[i].total_output_tokens = runs[i].output_tokens;
+		runs[i].total_cost_pico = runs[i].cost_pico;
+	}
+	for (uint32 i = t->n; i-- > 0;)
+	{
+		int32		above = t->parent[i] >= 0 ? agent[t->parent[i]] : -1;
+
+		if (trajectory_class(t, i)->kind != KIND_AGENT || above < 0)
+			continue;
+		add_known(&runs[above].total_input_tokens, runs[i].total_input_tokens);
+		add_known(&runs[above].total_output_tokens, runs[i].total_output_tokens);
+		add_known(&runs[above].total_cost_pico, runs[i].total_cost_pico);
+	}
+	return runs;
+}
+
+static void
+row_agent_name(RowWriter *w, const Trajectory *t, int32 ordinal)
+{
+	SpanColumns columns;
+	Bytes		name;
+
+	if (ordinal < 0)
+	{
+		row_null(w);
+		return;
+	}
+	columns = trajectory_columns(t, ordinal);
+	if (span_agent(trajectory_class(t, ordinal), &columns, &name))
+		row_text(w, name);
+	else
+		row_null(w);
+}
+
+/* agent_run_rows(trajectory) */
+PG_FUNCTION_INFO_V1(store_agent_run_rows);
+Datum
+store_agent_run_rows(PG_FUNCTION_ARGS)
+{
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
+	SpanFacts	facts = span_facts(t);
+	SpanCommon	common = span_common(t);
+	SpanBill   *bills = span_bills(t);
+	SpanCost   *costs = span_costs(fcinfo, t, bills);
+	int32	   *agent = nearest_agents(t);
+	AgentRun   *runs = agent_runs(t, &facts, bills, costs, agent);
+	RowWriter	w;
+
+	row_writer_init(&w, fcinfo);
+	for (uint32 i = 0; i < t->n; i++)
+	{
+		const AgentRun *run = &runs[i];
+		SpanColumns columns = trajectory_columns(t, i);
+
+		CHECK_FOR_INTERRUPTS();
+		if (trajectory_class(t, i)->kind != KIND_AGENT)
+			continue;
+		row_begin(&w);
+		row_identity(&w, t, i);
+		row_agent_name(&w, t, t->parent[i] >= 0 ? agent[t->parent[i]] : -1);
+		row_int4(&w, run->depth);
+		row_column_text(&w, &columns, COLUMN_AGENT_VERSION);
+		if (facts.self_ns[i] != TIME_OPEN && t->end_ns[i] != TIME_OPEN)
+			row_ms(&w, facts.self_ns[i]);
+		else
+			row_null(&w);
+		row_int8(&w, run->model_call_count);
+		row_int8(&w, run->tool_call_count);
+		row_int8(&w, run->subagent_count);
+		row_int8(&w, run->error_count);
+		row_tokens(&w, run->input_tokens);
+		row_tokens(&w, run->output_tokens);
+		row_usd(&w, run->cost_pico);
+		row_tokens(&w, run->total_input_tokens);
+		row_tokens(&w, run->total_output_tokens);
+		row_usd(&w, run->total_cost_pico);
+		row_outcome(&w, t, i);
+		row_common(&w, &common, i);
+		row_end(&w);
+	}
+	return (Datum) 0;
+}

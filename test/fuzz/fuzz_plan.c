@@ -1,0 +1,206 @@
+/*
+ * fuzz_plan.c
+ *		Fuzzes the forms of plans, and what is asked of those that get in.
+ *
+ * The first byte chooses: a text (short form or JSON), the binary form, a text
+ * that an agent recorded, a list of actions, a chat, options.  A plan that is
+ * accepted must read back from both its forms as itself, and stand being held
+ * against a trace.  A record must never raise an error.
+ */
+#include "fuzz.h"
+
+#include "kernel/plan_distance.h"
+#include "kernel/trajectory_text.h"
+#include "kernel/transcript.h"
+
+static const char built_in[] =
+	"[{\"tool\":\"a\",\"args\":{\"x\":1,\"y\":[2,\"Z \"]}},{\"tool\":\"b\",\"failed\":true},{\"tool\":\"b\"},"
+	"{\"agent\":\"c\",\"args\":{\"x\":null},\"actions\":[{\"tool\":\"a\"},{\"tool\":\"d\"}]},{\"model\":\"m\"},{\"tool\":\"a\"}]";
+
+static ActionPlan *plan;
+static Arena arena;
+static PlanOptions options;
+
+static void
+parse(void *arg)
+{
+	const FuzzInput *in = arg;
+
+	if (utf8_is_valid((const char *) in->data, in->size))
+		plan = plan_from_text((const char *) in->data, in->size, &arena);
+}
+
+static void
+receive(void *arg)
+{
+	const FuzzInput *in = arg;
+
+	plan = plan_receive(in->data, in->size, &arena);
+}
+
+static bool
+same(const StringInfoData *a, const StringInfoData *b)
+{
+	return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
+}
+
+static void
+check_forms(void)
+{
+	StringInfoData bytes;
+	StringInfoData text;
+	StringInfoData again;
+
+	initStringInfo(&bytes);
+	initStringInfo(&text);
+	initStringInfo(&again);
+	plan_encode(&bytes, plan);
+	plan_put_json(&text, plan);
+	plan_encode(&again, plan_receive(bytes.data, bytes.len, &arena));
+	fuzz_expect(same(&bytes, &again), "the binary form reads back");
+	resetStringInfo(&again);
+	plan_encode(&again, plan_from_text(text.data, text.len, &arena));
+	if (!same(&bytes, &again))
+		fprintf(stderr, "%s\n", text.data);
+	fuzz_expect(same(&bytes, &again), "the text form reads back");
+}
+
+static Trajectory *
+make_trace(const char *json, size_t len, void (*read) (SpanSet *set, const char *json, size_t len))
+{
+	SpanSet    *set = spanset_create();
+	struct varlena *datum;
+	Trajectory *t;
+
+	read(set, json, len);
+	datum = trajectory_encode_set(set, false, CODEC_RAW);
+	t = trajectory_open(datum, VARSIZE(datum));
+	trajectory_decode_hot(t);
+	trajectory_decode_cold(t);
+	return t;
+}
+
+static void
+check_evaluation(const Trajectory *t)
+{
+	CompiledPlan *c = plan_compile(plan, &options, &arena);
+	PlanRows	rows = {0};
+	PlanOutcome o = plan_evaluate(c, t, &rows);
+	uint32		count;
+
+	fuzz_expect(o.free_cost >= 0, "no cost is negative");
+	fuzz_expect(o.free_cost <= o.ordered_low && o.ordered_low <= o.ordered_cost,
+				"order costs nothing less");
+	plan_evaluate_first(c, t);
+	plan_churn(c, t);
+	for (int mode = 0; mode < PLAN_MATCH_MODES; mode++)
+	{
+		double		match = plan_match(c, t, mode);
+
+		fuzz_expect(match >= 0 && match <= 1, "a match is a share");
+	}
+	plan_find_cycles(plan, plan_order(plan), &count);
+}
+
+/* A few seconds of the server's time are no bug, but they are here. */
+static bool
+is_small(void)
+{
+	uint64		times = 0;
+
+	for (uint32 i = 0; i < plan->step_count; i++)
+		times += plan->steps[i].min + plan->steps[i].max;
+	return times < 3000 && plan->revision_count < 20;
+}
+
+static void
+use_plan(void)
+{
+	check_forms();
+	if (is_small())
+		check_evaluation(make_trace(built_in, strlen(built_in), transcript_read_actions));
+}
+
+static void
+use_record(const FuzzInput *in)
+{
+	if (!utf8_is_valid((const char *) in->data, in->size))
+		return;
+	plan = plan_from_record((Bytes) {(const char *) in->data, in->size}, in->size % 2, &arena);
+	if (plan != NULL)
+		use_plan();
+}
+
+static void
+read_transcript(void *arg)
+{
+	const FuzzInput *in = arg;
+	Trajectory *t;
+
+	if (in->size < 1 || !utf8_is_valid((const char *) in->data + 1, in->size - 1))
+		return;
+	t = make_trace((const char *) in->data + 1, in->size - 1,
+				   in->data[0] & 1 ? transcript_read_actions : transcript_read_messages);
+	trajectory_check(t);
+	plan = plan_from_text("(a & *) -> c{b*} -> a(x = 1)?", 29, &arena);
+	fuzz_use((struct varlena *) unconstify(char *, t->datum));
+	check_evaluation(t);
+}
+
+static void
+read_options(void *arg)
+{
+	const FuzzInput *in = arg;
+
+	if (utf8_is_valid((const char *) in->data, in->size))
+		options = plan_options_parse((Bytes) {(const char *) in->data, in->size}, ARGUMENTS_CANONICAL, &arena);
+}
+
+static void
+run(void *arg)
+{
+	FuzzInput	in = *(const FuzzInput *) arg;
+	uint8		form = in.data[0] % 6;
+
+	in.data++;
+	in.size--;
+	plan = NULL;
+	arena = (Arena) {.context = CurrentMemoryContext};
+	options = plan_options_parse(BYTES_LITERAL("{\"effects\":{\"a\":\"write\",\"d\":3}}"), ARGUMENTS_CANONICAL, &arena);
+	options.max_states = 1000;
+	switch (form)
+	{
+		case 0:
+		case 1:
+			if (!shim_try(form == 0 ? parse : receive, &in))
+				plan = NULL;
+			if (plan != NULL)
+				use_plan();
+			break;
+		case 2:
+			use_record(&in);
+			break;
+		case 3:
+		case 4:
+			shim_try(read_transcript, &in);
+			break;
+		default:
+			if (shim_try(read_options, &in))
+			{
+				plan = plan_from_text("a -> (b | d & c) -> a", 21, &arena);
+				options.max_states = Min(options.max_states, 1000);
+				check_evaluation(make_trace(built_in, strlen(built_in), transcript_read_actions));
+			}
+			break;
+	}
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	FuzzInput	in = {data, size};
+
+	if (size > 0 && !shim_run(run, &in))
+		fuzz_expect(false, "what gets in raises no error");
+	return 0;
+}

@@ -1,0 +1,128 @@
+# Rules that every view and function of a store obeys: comments with examples
+# that run, types that dashboards can read, a time to filter by, no bodies.
+
+use strict;
+use warnings FATAL => 'all';
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $top = abs_path(dirname(__FILE__) . '/../..');
+my $generate = $ENV{LLMTRACE_GENERATE} || "$top/bench/generate";
+
+plan skip_all => 'no generator: make bench/generate' unless -x $generate;
+
+my $node = PostgreSQL::Test::Cluster->new('catalogue');
+$node->init(extra => [ '--encoding=UTF8', '--locale=C' ]);
+$node->start;
+
+my $folder = PostgreSQL::Test::Utils::tempdir();
+system("$generate --traces 300 --days 5 >$folder/traces.jsonl") == 0 or die 'the generator failed';
+$node->safe_psql('postgres', <<SQL);
+CREATE EXTENSION llmtrace;
+SELECT llmtrace.create_store();
+\\copy llmtrace.otlp from '$folder/traces.jsonl' with (format csv, quote e'\\x01', delimiter e'\\x02')
+CALL llmtrace.fold(quiet_for => '0');
+INSERT INTO llmtrace.outcome (task_id, trace_id, success, value)
+SELECT 'task-' || row_number() OVER (ORDER BY trace_id), trace_id, error_count = 0, 1 FROM llmtrace.traces LIMIT 50;
+SQL
+
+sub rows { return map { [ split /\t/, $_, -1 ] } split /\n/, $node->safe_psql('postgres', $_[0], extra_params => [ '-F', "\t" ]) }
+
+# ------------------------------------------------------------------ comments ---
+
+# Objects of the store are those of the schema that the extension does not own.
+my $ours = q{NOT EXISTS (SELECT FROM pg_depend e WHERE e.objid = o.oid AND e.deptype = 'e')};
+
+is_deeply([ rows(qq{
+	SELECT o.oid::regclass FROM pg_class o
+	WHERE o.relnamespace = 'llmtrace'::regnamespace AND o.relkind IN ('r', 'p', 'v') AND NOT o.relispartition
+		AND obj_description(o.oid, 'pg_class') IS NULL AND $ours}) ],
+	[], 'every table and view has a comment');
+is_deeply([ rows(qq{
+	SELECT o.oid::regclass, a.attname FROM pg_class o JOIN pg_attribute a ON a.attrelid = o.oid AND a.attnum > 0
+	WHERE o.relnamespace = 'llmtrace'::regnamespace AND o.relkind = 'v' AND $ours
+		AND col_description(o.oid, a.attnum) IS NULL}) ],
+	[], 'every column of a view has a comment');
+is_deeply([ rows(qq{
+	SELECT o.oid::regprocedure FROM pg_proc o
+	WHERE o.pronamespace = 'llmtrace'::regnamespace AND obj_description(o.oid, 'pg_proc') IS NULL}) ],
+	[], 'every function has a comment');
+
+# ------------------------------------------------------------------ examples ---
+
+my @views = map { $_->[0] } rows(qq{
+	SELECT o.relname FROM pg_class o
+	WHERE o.relnamespace = 'llmtrace'::regnamespace AND o.relkind = 'v' AND $ours ORDER BY 1});
+cmp_ok(scalar(@views), '>', 5, 'there are views');
+
+my @examples = rows(qq{
+	SELECT 'view ' || o.relname, replace(split_part(obj_description(o.oid, 'pg_class'), 'Example: ', 2), E'\n', ' ')
+	FROM pg_class o
+	WHERE o.relnamespace = 'llmtrace'::regnamespace AND o.relkind = 'v' AND $ours
+	UNION ALL
+	SELECT 'function ' || o.proname, replace(split_part(obj_description(o.oid, 'pg_proc'), 'Example: ', 2), E'\n', ' ')
+	FROM pg_proc o
+	WHERE o.pronamespace = 'llmtrace'::regnamespace AND obj_description(o.oid, 'pg_proc') LIKE '%Example: %'
+	ORDER BY 1});
+
+# Roles and a trace that examples speak of.
+$node->safe_psql('postgres', 'CREATE ROLE analyst; CREATE ROLE reviewer; CREATE ROLE collector');
+my ($known) = map { $_->[0] } rows("SELECT left(llmtrace.trace_hex(trace_id), 8) FROM llmtrace.traces ORDER BY 1 LIMIT 1");
+for my $example (@examples)
+{
+	my ($what, $sql) = @$example;
+	isnt($sql, '', "the comment of $what ends with an example") or next;
+	$sql =~ s/4bf92f35/$known/g;
+	my ($status, undef, $error) = $node->psql('postgres', $sql, on_error_stop => 1);
+	is($status, 0, "the example of $what runs") or diag("$sql\n$error");
+}
+
+# ---------------------------------------------------------------- dashboards ---
+
+is_deeply([ rows(qq{
+	SELECT o.relname, a.attname, a.atttypid::regtype FROM pg_class o JOIN pg_attribute a ON a.attrelid = o.oid AND a.attnum > 0
+	WHERE o.relnamespace = 'llmtrace'::regnamespace AND o.relkind = 'v' AND $ours
+		AND o.relname NOT IN ('trajectories')
+		AND a.atttypid NOT IN ('text'::regtype, 'boolean'::regtype, 'integer'::regtype, 'bigint'::regtype,
+			'double precision'::regtype, 'numeric'::regtype, 'timestamptz'::regtype, 'uuid'::regtype, 'jsonb'::regtype)}) ],
+	[], 'views have types that dashboards can read');
+
+my %no_time = map { $_ => 1 } qw(otlp fold_backlog);
+for my $view (@views)
+{
+	next if $no_time{$view};
+	is($node->safe_psql('postgres', qq{
+		SELECT count(*) FROM pg_attribute WHERE attrelid = 'llmtrace.$view'::regclass
+			AND attname IN ('started_at', 'time') AND atttypid = 'timestamptz'::regtype}),
+		1, "view $view has one time to filter by");
+}
+
+# A dashboard's tool reads so much of every view, without a filter, to get to know it.
+for my $view (@views)
+{
+	my $start = time;
+	my ($status) = $node->psql('postgres', "SELECT * FROM llmtrace.$view LIMIT 10000");
+	my $seconds = time - $start;
+	is($status, 0, "view $view can be read");
+	cmp_ok($seconds, '<', 5, "view $view gives 10,000 rows soon");
+}
+
+# ------------------------------------------------------------ what is wrong ---
+
+for my $function (map { $_->[0] } rows(qq{
+	SELECT o.proname FROM pg_proc o
+	WHERE o.pronamespace = 'llmtrace'::regnamespace AND 'since' = ANY (o.proargnames[1:o.pronargs])
+		AND 'until' = ANY (o.proargnames[1:o.pronargs]) AND o.proretset AND o.pronargdefaults = o.pronargs
+		AND o.prokind = 'f' AND $ours}))
+{
+	my ($status, undef, $error) = $node->psql('postgres',
+		"SELECT * FROM llmtrace.$function(since => '2026-01-02', until => '2026-01-01')");
+	isnt($status, 0, "$function refuses a period that ends before it begins");
+	like($error, qr/since must be before until/, "$function says so");
+}
+
+done_testing();
