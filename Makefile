@@ -108,6 +108,6 @@ bench: bench/generate
 	LLMTRACE_GENERATE=$(CURDIR)/bench/generate $(TOP)/bench/run
 # For bin/reference.
 print-pieces:
-	@printf '%s\n' $(INSTALL_SCRIPT) $(STORE_SCRIPT)
+	@printf '%s\n' $(EXTENSION_PARTS) $(STORE_SCRIPT)
 docs:
 	reference=$$($(TOP)/bin/reference) && printf '%s\n' "$$reference" >$(TOP)/docs/reference.md

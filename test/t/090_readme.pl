@@ -53,7 +53,11 @@ SKIP:
 
 	chdir $folder or die "$folder: $!";
 	$node->safe_psql('postgres', 'create database readme');
-	run_blocks('README.md', 'readme', '');
+	run_blocks('README.md', 'readme', '', <<'SQL');
+\copy llmtrace.otlp from 'traces.jsonl' with (format csv, quote e'\x01', delimiter e'\x02')
+\copy llmtrace.otlp from 'more.jsonl' with (format csv, quote e'\x01', delimiter e'\x02')
+call llmtrace.fold(quiet_for => '0');
+SQL
 
 	# These pages go on with the table that the first one makes.
 	$node->safe_psql('postgres', 'create database own_tables');
