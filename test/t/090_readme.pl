@@ -43,7 +43,7 @@ sub run_blocks
 
 SKIP:
 {
-	skip 'no generator: make bench/generate', 10 unless -x $generate;
+	skip 'no generator: make bench/generate', 12 unless -x $generate;
 
 	# The traces come in two files, some of them partly in each.
 	my $folder = PostgreSQL::Test::Utils::tempdir();
@@ -61,7 +61,8 @@ SQL
 
 	# These pages go on with the table that the first one makes.
 	$node->safe_psql('postgres', 'create database own_tables');
-	run_blocks($_, 'own_tables', '') for ('docs/own-tables.md', 'docs/sample.md', 'docs/plan.md');
+	run_blocks($_, 'own_tables', '')
+		for ('docs/own-tables.md', 'docs/sample.md', 'docs/plan.md', 'docs/latency.md');
 
 	# The page's examples are of a table of one's own, and write names without
 	# their schema.
