@@ -11,7 +11,7 @@ SELECT p::text FROM (VALUES
 	('book[reversible](city != Paris, nights <= 3, .gen_ai.tool.type = "function", paid = true, note = null)'),
 	('a & a & a_2'),
 	('[]'),
-	('["search", {"tool": "answer"}]'),
+	('["search", {"tool": "answer", "args": null}]'),
 	('{"ordered": true, "steps": [{"id": "s0", "tool": "a"}, {"id": "s1", "tool": "b", "args": {"x": [1, 2.50, null]}, "optional": true},
 		{"id": 7, "agent": "c", "after": ["s0"], "repeat": [1, null], "effect": 2.5, "plan": ["d"]}]}'),
 	('[{"name": "m", "kind": "llm", "where": {"x": 1}, "attributes": [["k", ">=", 2]], "alternatives": ["n", {"tool": "o", "cost": 0.2}]}]'),

@@ -75,7 +75,7 @@ CREATE FUNCTION plan_adherence(p plan, t trajectory, options jsonb DEFAULT '{}')
 )
 	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 2000 ROWS 1;
 COMMENT ON FUNCTION plan_adherence(plan, trajectory, jsonb) IS
-'One row: deviation in steps, distance = deviation / (1 + deviation), fitness as in process mining, counts of the labels of plan_alignment, number of revisions, share of steps that they dropped undone or added, distance to the first plan; exact is false where the order was too wide, then the distance lies between distance_low and distance_high. unjudged counts the steps whose arguments were not compared since those of the call are kept elsewhere, as in a store (restore_bodies).';
+'One row: deviation in steps, distance = deviation / (1 + deviation), fitness as in process mining, counts of the labels of plan_alignment, number of revisions, share of steps that they dropped undone or added, distance to the first plan; exact is false where the order was too wide, then the distance lies between distance_low and distance_high. unjudged counts the steps whose arguments were not compared since they, or those of the call, are kept elsewhere, as in a store (restore_bodies).';
 
 CREATE FUNCTION plan_alignment(p plan, t trajectory, options jsonb DEFAULT '{}') RETURNS TABLE (
 	step_number integer,
@@ -90,11 +90,12 @@ CREATE FUNCTION plan_alignment(p plan, t trajectory, options jsonb DEFAULT '{}')
 	revision integer,
 	effect text,
 	is_error boolean,
-	is_unjudged boolean
+	is_unjudged boolean,
+	started_at timestamptz
 )
 	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 2000 ROWS 20;
 COMMENT ON FUNCTION plan_alignment(plan, trajectory, jsonb) IS
-'One row a step or action: matched, skipped, substituted, inserted, reordered, retried, superseded or blocked, with its cost in steps; violated is the order that was broken, revision counts from 0. effect is that of the step, else of the action; is_error: the call failed; is_unjudged: its arguments are kept elsewhere, and were not compared. ordinal is that of spans().';
+'One row a step or action: matched, skipped, substituted, inserted, reordered, retried, superseded or blocked, with its cost in steps; violated is the order that was broken, revision counts from 0. effect is that of the step, else of the action; is_error: the call failed; is_unjudged: arguments were planned and are kept elsewhere, and so not compared; started_at is when the action started. ordinal is that of spans().';
 
 CREATE FUNCTION plan_match(p plan, t trajectory, "mode" text, options jsonb DEFAULT '{}') RETURNS double precision
 	AS 'MODULE_PATHNAME', 'plan_match_sql' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
@@ -105,11 +106,28 @@ CREATE FUNCTION plan_cycles(p plan) RETURNS TABLE (
 	component integer,
 	steps text[],
 	cycle text[],
-	waiting text[]
+	waiting text[],
+	revision integer,
+	is_last boolean
 )
 	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100 ROWS 1;
 COMMENT ON FUNCTION plan_cycles(plan) IS
-'One row a set of steps that wait for each other: its steps, a shortest cycle in which each waits for the next and the last for the first, and the steps outside that wait for it.';
+'One row a set of steps that wait for each other: its steps, a shortest cycle in which each waits for the next and the last for the first, and the steps outside that wait for it. revision counts from 0; is_last: none follows.';
+
+CREATE FUNCTION plan_steps(p plan) RETURNS TABLE (
+	revision integer,
+	is_last boolean,
+	step_number integer,
+	step_id text,
+	step text,
+	effect text,
+	is_optional boolean,
+	after text[],
+	is_blocked boolean
+)
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100 ROWS 10;
+COMMENT ON FUNCTION plan_steps(plan) IS
+'One row a step, those of sub-plans below their step as in plan_alignment: what it names, its effect, the ids of steps that it comes after, and whether it waits for itself or for such a step. revision counts from 0; is_last: none follows.';
 
 -- What was done and what was planned.
 

@@ -320,7 +320,12 @@ derived_plan(const SpanColumns *columns, const PlanRules *rules, Arena *arena)
 		const Key  *key = &columns->keys[columns->shape->keys[i]];
 
 		if (key->is_derived && key->column == COLUMN_PLAN)
-			return plan_from_value(span_value(columns, i), rules, arena);
+		{
+			const Value *v = span_value(columns, i);
+
+			return v->type == VALUE_STRING ?
+				plan_from_outline(value_bytes(v), rules->is_ordered, arena) : NULL;
+		}
 	}
 	return NULL;
 }

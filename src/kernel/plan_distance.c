@@ -160,7 +160,7 @@ add_entry(CompiledPlan *c, uint32 step, const PlanMatcher *m)
 	*e = (NameEntry) {
 		.name = m->name,.hash = hash_text(m->name),.step = step,.matcher = m
 	};
-	if (m->has_args)
+	if (m->has_args && m->args.type == VALUE_KVLIST)
 		e->args = fold_args(&m->args, folding);
 	e->predicate_values = palloc((m->predicate_count + 1) * sizeof(Bytes));
 	for (uint32 i = 0; i < m->predicate_count; i++)
@@ -413,7 +413,7 @@ argument_cost(const NameEntry *e, int32 weight, ActionArgs *a, ArgumentMode mode
 	if (m->has_args && mode != ARGUMENTS_IGNORE)
 	{
 		read_args(a);
-		if (a->is_moved)
+		if (a->is_moved || m->args.type != VALUE_KVLIST)
 			*is_unjudged = true;
 		else
 			count_differing(&e->args, &a->folded, mode, &differing, &total);
