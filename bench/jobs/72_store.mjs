@@ -23,6 +23,7 @@ export default {
 			{ figure: 'trace by id', before: byId, sql: 'select public.one_trace()' },
 			{ figure: 'spans view, three columns', sql: 'select count(name), sum(duration_ms), count(kind) from llmtrace.spans' },
 			{ figure: 'cost by feature', sql: features(`select * from llmtrace.cost_by_feature(since => '2026-01-01')`) },
+			{ figure: 'plan distance of every trace', sql: 'select count(distance) > 0 from llmtrace.plan_adherence' },
 			{ figure: 'traces by hour', sql: `select count(*) > 0 from (select date_trunc('hour', started_at), count(*), sum(cost_usd), sum(error_count) from llmtrace.traces group by 1) x` },
 			{ figure: 'trace by id, 90 partitions more', before: [weeks, ...byId], sql: 'select public.one_trace()' },
 		],

@@ -121,6 +121,33 @@ use_plan(void)
 		check_evaluation(make_trace(built_in, strlen(built_in), transcript_read_actions));
 }
 
+/* What is kept of a record has its steps, by words, and is kept of itself. */
+static void
+check_outline(void)
+{
+	StringInfoData outline;
+	StringInfoData again;
+	ActionPlan *kept;
+
+	initStringInfo(&outline);
+	initStringInfo(&again);
+	plan_put_outline_json(&outline, plan, &arena);
+	kept = plan_from_outline((Bytes) {outline.data, outline.len}, false, &arena);
+	fuzz_expect(kept != NULL && kept->step_count == plan->step_count, "an outline has all steps");
+	for (uint32 i = 0; i < kept->step_count; i++)
+	{
+		const PlanStep *s = &kept->steps[i];
+
+		fuzz_expect(plan_is_word(s->matchers[0].name), "a step is named by a word");
+		fuzz_expect(strpbrk(pnstrdup(s->id.data, s->id.len), " \"\\\n") == NULL, "ids are no prose");
+		fuzz_expect(s->after_count == plan->steps[i].after_count, "the order is kept");
+		fuzz_expect(s->matchers[0].has_args == plan->steps[i].matchers[0].has_args, "that there are arguments is kept");
+		fuzz_expect(!s->matchers[0].has_args || s->matchers[0].args.type == VALUE_EMPTY, "arguments are not");
+	}
+	plan_put_outline_json(&again, kept, &arena);
+	fuzz_expect(same(&outline, &again), "an outline of an outline is the same");
+}
+
 static void
 use_record(const FuzzInput *in)
 {
@@ -129,6 +156,8 @@ use_record(const FuzzInput *in)
 	plan = plan_from_record((Bytes) {(const char *) in->data, in->size}, in->size % 2, &arena);
 	if (plan != NULL)
 		use_plan();
+	if (plan != NULL)
+		check_outline();
 }
 
 static void
