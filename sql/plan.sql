@@ -26,6 +26,22 @@ INSERT INTO plans VALUES
 SELECT p::text::plan = p AS same, p <> '[]' AS other FROM plans;
 SELECT encode(plan_send(p), 'hex') FROM plans;
 
+-- Equality, order and hashing.
+CREATE TABLE many AS SELECT (CASE i % 3 WHEN 0 THEN 'a -> b' WHEN 1 THEN '[{"tool": "a"}]' ELSE '["a"]' END)::plan AS p FROM generate_series(1, 300) i;
+SET enable_hashagg = off;
+SELECT p, count(*) FROM many GROUP BY p ORDER BY p::text COLLATE "C";
+RESET enable_hashagg;
+SET enable_sort = off;
+SELECT p, count(*) FROM many GROUP BY p ORDER BY p::text COLLATE "C";
+RESET enable_sort;
+CREATE INDEX ON many USING hash (p);
+CREATE INDEX ON many (p);
+SELECT count(DISTINCT p), count(*) FILTER (WHERE p = 'a -> b'), bool_and((p < 'a -> b') = (plan_cmp(p, 'a -> b') < 0) AND (p <= 'a -> b') <> (p > 'a -> b') AND (p >= 'a -> b') = (plan_cmp(p, 'a -> b') >= 0)) AS ordered,
+	bool_and(plan_hash(p) = plan_hash_extended(p, 0)::bit(32)::int) AS hashed FROM many;
+SET enable_seqscan = off;
+SELECT count(*) FROM many WHERE p = 'a -> b';
+RESET enable_seqscan;
+
 -- Golden bytes of format 1.
 SELECT encode(plan_send('a -> (b & c[write](x <= 1)?) -> d+'), 'hex') =
 	'0104016101ff01610000000101000000016201ff0162000000010100010000016301ff016300000103017803020001030100'

@@ -32,19 +32,71 @@ CREATE FUNCTION plan_eq(plan, plan) RETURNS boolean
 	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE LEAKPROOF COST 1;
 CREATE FUNCTION plan_ne(plan, plan) RETURNS boolean
 	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE LEAKPROOF COST 1;
+CREATE FUNCTION plan_lt(plan, plan) RETURNS boolean
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE LEAKPROOF COST 1;
+CREATE FUNCTION plan_le(plan, plan) RETURNS boolean
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE LEAKPROOF COST 1;
+CREATE FUNCTION plan_gt(plan, plan) RETURNS boolean
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE LEAKPROOF COST 1;
+CREATE FUNCTION plan_ge(plan, plan) RETURNS boolean
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE LEAKPROOF COST 1;
+CREATE FUNCTION plan_cmp(plan, plan) RETURNS integer
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE LEAKPROOF COST 1;
+CREATE FUNCTION plan_hash(plan) RETURNS integer
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE LEAKPROOF COST 1;
+CREATE FUNCTION plan_hash_extended(plan, bigint) RETURNS bigint
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE LEAKPROOF COST 1;
 COMMENT ON FUNCTION plan_eq(plan, plan) IS 'implementation of operator =';
 COMMENT ON FUNCTION plan_ne(plan, plan) IS 'implementation of operator <>';
+COMMENT ON FUNCTION plan_lt(plan, plan) IS 'implementation of operator <';
+COMMENT ON FUNCTION plan_le(plan, plan) IS 'implementation of operator <=';
+COMMENT ON FUNCTION plan_gt(plan, plan) IS 'implementation of operator >';
+COMMENT ON FUNCTION plan_ge(plan, plan) IS 'implementation of operator >=';
+COMMENT ON FUNCTION plan_cmp(plan, plan) IS 'less than, equal to or greater than 0: an order to sort by, of no meaning';
+COMMENT ON FUNCTION plan_hash(plan) IS 'hash of the plan';
+COMMENT ON FUNCTION plan_hash_extended(plan, bigint) IS 'hash of the plan, with a seed';
 
 CREATE OPERATOR = (
 	LEFTARG = plan, RIGHTARG = plan, FUNCTION = plan_eq,
-	COMMUTATOR = =, NEGATOR = <>, RESTRICT = eqsel, JOIN = eqjoinsel
+	COMMUTATOR = =, NEGATOR = <>, RESTRICT = eqsel, JOIN = eqjoinsel, HASHES, MERGES
 );
 CREATE OPERATOR <> (
 	LEFTARG = plan, RIGHTARG = plan, FUNCTION = plan_ne,
 	COMMUTATOR = <>, NEGATOR = =, RESTRICT = neqsel, JOIN = neqjoinsel
 );
+CREATE OPERATOR < (
+	LEFTARG = plan, RIGHTARG = plan, FUNCTION = plan_lt,
+	COMMUTATOR = >, NEGATOR = >=, RESTRICT = scalarltsel, JOIN = scalarltjoinsel
+);
+CREATE OPERATOR <= (
+	LEFTARG = plan, RIGHTARG = plan, FUNCTION = plan_le,
+	COMMUTATOR = >=, NEGATOR = >, RESTRICT = scalarlesel, JOIN = scalarlejoinsel
+);
+CREATE OPERATOR > (
+	LEFTARG = plan, RIGHTARG = plan, FUNCTION = plan_gt,
+	COMMUTATOR = <, NEGATOR = <=, RESTRICT = scalargtsel, JOIN = scalargtjoinsel
+);
+CREATE OPERATOR >= (
+	LEFTARG = plan, RIGHTARG = plan, FUNCTION = plan_ge,
+	COMMUTATOR = <=, NEGATOR = <, RESTRICT = scalargesel, JOIN = scalargejoinsel
+);
+
 COMMENT ON OPERATOR = (plan, plan) IS 'same plan, as written in its canonical form?';
 COMMENT ON OPERATOR <> (plan, plan) IS 'different plan, as written in its canonical form?';
+COMMENT ON OPERATOR < (plan, plan) IS 'before, in an order of no meaning?';
+COMMENT ON OPERATOR <= (plan, plan) IS 'before or equal, in an order of no meaning?';
+COMMENT ON OPERATOR > (plan, plan) IS 'after, in an order of no meaning?';
+COMMENT ON OPERATOR >= (plan, plan) IS 'after or equal, in an order of no meaning?';
+
+CREATE OPERATOR CLASS plan_btree_ops DEFAULT FOR TYPE plan USING btree AS
+	OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >,
+	FUNCTION 1 plan_cmp(plan, plan);
+CREATE OPERATOR CLASS plan_hash_ops DEFAULT FOR TYPE plan USING hash AS
+	OPERATOR 1 =,
+	FUNCTION 1 plan_hash(plan),
+	FUNCTION 2 plan_hash_extended(plan, bigint);
+COMMENT ON OPERATOR CLASS plan_btree_ops USING btree IS 'an order to sort by, of no meaning';
+COMMENT ON OPERATOR CLASS plan_hash_ops USING hash IS 'hash of the plan';
 
 -- The distance, and where it comes from.
 

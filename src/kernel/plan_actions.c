@@ -399,6 +399,21 @@ is_same_plan(const ActionPlan *a, const ActionPlan *b)
 	return is_same;
 }
 
+/* Could spans of this class bear a plan, by the rules or derived? */
+static bool
+class_may_bear_plan(const Trajectory *t, const SpanClass *class, const PlanRules *rules)
+{
+	const Shape *shape = &t->shapes[class->shape];
+
+	if (class->kind == KIND_PLAN || shape_bears(shape, COLUMN_PLAN) ||
+		(class->kind == KIND_TOOL && shape_bears(shape, COLUMN_TOOL_ARGUMENTS)))
+		return true;
+	for (uint32 i = 0; i < shape->nkeys; i++)
+		if (is_plan_key(&t->keys[shape->keys[i]], rules))
+			return true;
+	return false;
+}
+
 /*
  * The plan that an agent noted down, with its revisions; NULL if there is none.
  * A span's plan is made when the span starts.  Beyond PLAN_MAX_REVISIONS the
@@ -412,13 +427,19 @@ plan_of_trace(const Trajectory *t, const PlanRules *rules, Arena *arena)
 	uint32		max = 0;
 	uint32		kept = 0;
 	ActionPlan *plan;
+	bool	   *may_bear = palloc((t->class_count + 1) * sizeof(bool));
 
+	/* most classes of spans have no place for a plan */
+	for (uint32 i = 0; i < t->class_count; i++)
+		may_bear[i] = class_may_bear_plan(t, &t->classes[i], rules);
 	for (uint32 i = 0; i < t->n; i++)
 	{
 		SpanColumns columns;
 
 		if ((i & 0xfff) == 0)
 			CHECK_FOR_INTERRUPTS();
+		if (!may_bear[t->span_class[i]])
+			continue;
 		columns = trajectory_columns(t, i);
 		plan = plan_of_span(trajectory_class(t, i), &columns, rules, arena);
 		if (plan == NULL)

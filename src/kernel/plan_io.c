@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "common/hashfn.h"
 #include "compat.h"
 #include "kernel/plan_sql.h"
 #include "libpq/pqformat.h"
@@ -165,16 +166,62 @@ plan_send(PG_FUNCTION_ARGS)
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
 }
 
-PG_FUNCTION_INFO_V1(plan_eq);
-Datum
-plan_eq(PG_FUNCTION_ARGS)
+/* A plan has one form: bytes are what it is.  The order is one to sort by. */
+static int
+compare_args(FunctionCallInfo fcinfo)
 {
-	PG_RETURN_BOOL(is_same_datum(PG_GETARG_VARLENA_P(0), PG_GETARG_VARLENA_P(1)));
+	struct varlena *a = PG_GETARG_VARLENA_PP(0);
+	struct varlena *b = PG_GETARG_VARLENA_PP(1);
+	int			result = bytes_compare((Bytes) {VARDATA_ANY(a), VARSIZE_ANY_EXHDR(a)},
+									   (Bytes) {VARDATA_ANY(b), VARSIZE_ANY_EXHDR(b)});
+
+	/* an index calls this without end */
+	PG_FREE_IF_COPY(a, 0);
+	PG_FREE_IF_COPY(b, 1);
+	return result;
 }
 
-PG_FUNCTION_INFO_V1(plan_ne);
+#define PLAN_COMPARISON(name, op) \
+PG_FUNCTION_INFO_V1(name); \
+Datum \
+name(PG_FUNCTION_ARGS) \
+{ \
+	PG_RETURN_BOOL(compare_args(fcinfo) op 0); \
+}
+
+PLAN_COMPARISON(plan_eq, ==)
+PLAN_COMPARISON(plan_ne, !=)
+PLAN_COMPARISON(plan_lt, <)
+PLAN_COMPARISON(plan_le, <=)
+PLAN_COMPARISON(plan_gt, >)
+PLAN_COMPARISON(plan_ge, >=)
+
+PG_FUNCTION_INFO_V1(plan_cmp);
 Datum
-plan_ne(PG_FUNCTION_ARGS)
+plan_cmp(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(!is_same_datum(PG_GETARG_VARLENA_P(0), PG_GETARG_VARLENA_P(1)));
+	PG_RETURN_INT32(compare_args(fcinfo));
+}
+
+PG_FUNCTION_INFO_V1(plan_hash);
+Datum
+plan_hash(PG_FUNCTION_ARGS)
+{
+	struct varlena *plan = PG_GETARG_VARLENA_PP(0);
+	Datum		hash = hash_any((unsigned char *) VARDATA_ANY(plan), VARSIZE_ANY_EXHDR(plan));
+
+	PG_FREE_IF_COPY(plan, 0);
+	return hash;
+}
+
+PG_FUNCTION_INFO_V1(plan_hash_extended);
+Datum
+plan_hash_extended(PG_FUNCTION_ARGS)
+{
+	struct varlena *plan = PG_GETARG_VARLENA_PP(0);
+	Datum		hash = hash_any_extended((unsigned char *) VARDATA_ANY(plan), VARSIZE_ANY_EXHDR(plan),
+										 PG_GETARG_INT64(1));
+
+	PG_FREE_IF_COPY(plan, 0);
+	return hash;
 }
