@@ -6,7 +6,7 @@
 
 #include "common/hmac.h"
 #include "common/sha2.h"
-#include "kernel/json_reader.h"
+#include "kernel/json_list.h"
 #include "kernel/payload.h"
 #include "kernel/trajectory_text.h"
 #include "kernel/value_builder.h"
@@ -156,7 +156,8 @@ typedef struct Extraction
 	KeyRule    *keys;
 	PayloadSet *out;
 	pg_hmac_ctx *hmac;
-	StringInfoData text;		/* a body being written */
+	StringInfoData text;		/* a body, or several, being written */
+	StringInfoData ends;		/* where each of several ends */
 } Extraction;
 
 static KeyRule
@@ -295,27 +296,6 @@ put_messages(Extraction *x, const Value *list, int32 day, bool is_kept)
 	return result;
 }
 
-/* Write one value of a JSON text that is known to be valid, with our spacing. */
-static void
-copy_json_value(JsonReader *r, StringInfo out)
-{
-	int			depth = 0;
-
-	do
-	{
-		Bytes		token = json_peek_text(r);
-
-		appendBinaryStringInfo(out, token.data, token.len);
-		if (r->token == JSON_TOKEN_OBJECT_START || r->token == JSON_TOKEN_ARRAY_START)
-			depth++;
-		else if (r->token == JSON_TOKEN_OBJECT_END || r->token == JSON_TOKEN_ARRAY_END)
-			depth--;
-		else if (r->token == JSON_TOKEN_COMMA || r->token == JSON_TOKEN_COLON)
-			appendStringInfoChar(out, ' ');
-		json_next(r);
-	} while (depth > 0);
-}
-
 /*
  * A list of messages written as JSON text.  False if the text is no JSON
  * array, has no elements, or has what SQL could not read again.
@@ -324,31 +304,30 @@ static bool
 put_json_messages(Extraction *x, Bytes text, int32 day, bool is_kept, Value *result)
 {
 	ValueStack	stack = {0};
-	JsonReader	r;
+	const uint32 *ends;
+	uint32		count;
 
 	while (text.len > 0 && strchr(" \t\r\n", text.data[0]) != NULL)
 		text = (Bytes) {text.data + 1, text.len - 1};
-	if (text.len < 3 || text.data[0] != '[' ||
-		!json_is_valid(text, VALUE_MAX_DEPTH, true))
+	resetStringInfo(&x->text);
+	resetStringInfo(&x->ends);
+	if (text.len < 3 || text.data[0] != '[' || !json_list_split(text, &x->text, &x->ends) ||
+		x->ends.len == 0)
 		return false;
 
-	json_reader_init(&r, text.data, text.len, "list of messages", &x->set->arena);
-	json_begin_array(&r);
+	ends = (const uint32 *) x->ends.data;
+	count = x->ends.len / sizeof(uint32);
 	value_push(&stack, (Bytes) {0}, (Value) {.type = VALUE_EMPTY});
-	while (json_next_element(&r))
+	for (uint32 i = 0; i < count; i++)
 	{
-		Bytes		body;
+		uint32		from = i == 0 ? 0 : ends[i - 1];
+		Bytes		body = {x->text.data + from, ends[i] - from};
 
-		CHECK_FOR_INTERRUPTS();
-		resetStringInfo(&x->text);
-		copy_json_value(&r, &x->text);
-		body = (Bytes) {x->text.data, x->text.len};
 		value_push(&stack, (Bytes) {0}, put_body(x, body, body.len, day, is_kept));
 	}
-	if (stack.count > 1)
-		*result = value_finish(&stack, 0, VALUE_ARRAY, &x->set->arena);
+	*result = value_finish(&stack, 0, VALUE_ARRAY, &x->set->arena);
 	pfree(stack.entries);
-	return result->type == VALUE_ARRAY;
+	return true;
 }
 
 /* Replace the value of one attribute, if it has to leave. */
@@ -420,6 +399,7 @@ payload_extract(SpanSet *set, const PayloadRules *rules, PayloadSet *out)
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory")));
 	initStringInfo(&x.text);
+	initStringInfo(&x.ends);
 	x.keys = palloc_extended(Max(set->key_count, 1) * sizeof(KeyRule), MCXT_ALLOC_HUGE);
 	for (uint32 i = 0; i < set->key_count; i++)
 		x.keys[i] = key_rule(&set->keys[i], rules);
@@ -439,6 +419,7 @@ payload_extract(SpanSet *set, const PayloadRules *rules, PayloadSet *out)
 	}
 	pfree(x.keys);
 	pfree(x.text.data);
+	pfree(x.ends.data);
 	pg_hmac_free(x.hmac);
 }
 
