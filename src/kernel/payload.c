@@ -19,8 +19,8 @@ const char *const payload_role_names[] = {
 };
 
 /*
- * Keys of message bodies that are aliases of no column, and beginnings of such
- * keys.  (Those with a column are recognised by it.)
+ * Keys of message bodies that no column for bodies knows, and beginnings of
+ * keys that are of no column at all.
  */
 static const struct
 {
@@ -32,6 +32,7 @@ static const struct
 	{"ai.prompt", true, PAYLOAD_INPUT},
 	{"ai.response.reasoning", true, PAYLOAD_OUTPUT},
 	{"ai.result.", true, PAYLOAD_OUTPUT},
+	{"ai.telemetry.metadata.langfusePrompt", false, PAYLOAD_SYSTEM},
 	{"ai.value", true, PAYLOAD_INPUT},
 	{"all_messages_events", false, PAYLOAD_INPUT},
 	{"embedding.embeddings.", true, PAYLOAD_INPUT},
@@ -55,6 +56,7 @@ static const struct
 	{"llm.prompt_template.variables", false, PAYLOAD_INPUT},
 	{"mastra.input", false, PAYLOAD_INPUT},
 	{"mastra.output", false, PAYLOAD_OUTPUT},
+	{"message.content", false, PAYLOAD_INPUT},
 	{"output", false, PAYLOAD_OUTPUT},
 	{"outputs", false, PAYLOAD_OUTPUT},
 	{"prompt", false, PAYLOAD_INPUT},
@@ -62,7 +64,8 @@ static const struct
 	{"raw_input", false, PAYLOAD_INPUT},
 	{"reranker.input_documents.", true, PAYLOAD_DOCUMENTS},
 	{"reranker.output_documents.", true, PAYLOAD_DOCUMENTS},
-	{"reranker.query", false, PAYLOAD_INPUT}
+	{"reranker.query", false, PAYLOAD_INPUT},
+	{"tool.result", false, PAYLOAD_TOOL_RESULT}
 };
 
 /* Keys of the events by which older conventions send messages. */
@@ -104,6 +107,14 @@ is_structural(Bytes name)
 static bool
 message_key(const Key *key, PayloadRole *role)
 {
+	/* also those that are read as a name: Langfuse's has the prompt beside it */
+	for (size_t i = 0; i < lengthof(body_keys); i++)
+		if (body_keys[i].is_prefix ? key->column == COLUMN_NONE && starts_with(key->name, body_keys[i].name) :
+			bytes_equal_cstring(key->name, body_keys[i].name))
+		{
+			*role = body_keys[i].role;
+			return !is_structural(key->name);
+		}
 	switch ((CanonicalColumn) key->column)
 	{
 		case COLUMN_SYSTEM:
@@ -124,15 +135,6 @@ message_key(const Key *key, PayloadRole *role)
 		case COLUMN_RETRIEVAL_DOCUMENTS:
 			*role = PAYLOAD_DOCUMENTS;
 			break;
-		case COLUMN_NONE:
-			for (size_t i = 0; i < lengthof(body_keys); i++)
-				if (body_keys[i].is_prefix ? starts_with(key->name, body_keys[i].name) :
-					bytes_equal_cstring(key->name, body_keys[i].name))
-				{
-					*role = body_keys[i].role;
-					return !is_structural(key->name);
-				}
-			/* FALLTHROUGH */
 		default:
 			*role = PAYLOAD_OTHER;
 			return false;
