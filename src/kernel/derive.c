@@ -13,6 +13,7 @@
 
 #include "kernel/derive.h"
 #include "kernel/json_reader.h"
+#include "kernel/plan_actions.h"
 #include "kernel/prompt_hash.h"
 #include "kernel/repair.h"
 
@@ -424,13 +425,29 @@ derive_prompt(SpanSet *set, const Span *span)
 		push_derived(set, COLUMN_PROMPT_HASH, value_string(hash));
 }
 
+/* What an agent noted down as its plan: steps and their order, no text. */
+static void
+derive_plan(SpanSet *set, const Span *span)
+{
+	SpanColumns columns = span_columns(set, span);
+	SpanClass	class = {.name = span->name,.kind = columns_kind(&columns)};
+	StringInfoData buf;
+
+	if (!span_notes_plan(&class, &columns))
+		return;
+	initStringInfo(&buf);
+	if (plan_put_outline(&buf, &class, &columns) && buf.len <= MAX_JSON_LEN)
+		push_derived(set, COLUMN_PLAN, value_string(arena_copy(&set->arena, buf.data, buf.len)));
+	pfree(buf.data);
+}
+
 /* Is there anything to derive from?  The span's own attributes are sorted. */
 bool
 span_needs_deriving(const SpanSet *set, const Span *span)
 {
 	const Shape *shape = &set->shapes[span->shape];
 
-	return shape->has_rules || shape->has_prompt ||
+	return shape->has_rules || shape->has_prompt || shape_may_note_plan(shape) ||
 		events_need_deriving(span->events, span->event_count);
 }
 
@@ -455,6 +472,7 @@ span_derive(SpanSet *set, const Span *span)
 		{
 			case DERIVE_NOTHING:
 			case DERIVE_PROMPT:
+			case DERIVE_PLAN:
 				break;
 			case DERIVE_USAGE:
 				derive_usage(set, value_bytes(v));
@@ -484,4 +502,6 @@ span_derive(SpanSet *set, const Span *span)
 		derive_first_token(set, span, event->time_ns);
 	if (shape->has_prompt || span->event_count > 0)
 		derive_prompt(set, span);
+	if (shape_may_note_plan(shape))
+		derive_plan(set, span);
 }
