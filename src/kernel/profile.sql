@@ -129,7 +129,7 @@ CREATE FUNCTION frames(p profile) RETURNS TABLE (
 )
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 500 ROWS 100 AS 'MODULE_PATHNAME', 'sql_profile_frames';
 COMMENT ON FUNCTION frames(profile) IS
-'One row a path of span names, depth first, in milliseconds summed over all traces: self_ms, in which no child ran; total_ms, from start to end; critical_ms, owned on the critical path, and its share of all of it (they add up to 1). Tokens are own usage, cost is as reported. Example: SELECT path, critical_share FROM llmtrace.frames((SELECT llmtrace.profile_agg(trajectory) FROM traces)) ORDER BY critical_share DESC';
+'One row a path of span names, depth first, in milliseconds summed over all traces: self_ms, in which no child ran; total_ms, from start to end; critical_ms, owned on the critical path, and its share of all of it (they add up to 1). Tokens are own usage, cost is as reported. Example: SELECT path, critical_share FROM llmtrace.frames((SELECT llmtrace.profile_agg(trajectory) FROM llmtrace.trajectories)) ORDER BY critical_share DESC';
 
 CREATE FUNCTION profile_diff(a profile, b profile) RETURNS TABLE (
 	id integer,
