@@ -105,7 +105,7 @@ COMMENT ON COLUMN llmtrace.stop_taxonomy.evidence IS 'what tells so';
 COMMENT ON COLUMN llmtrace.stop_taxonomy.confidence IS 'how sure that is, 0 to 1';
 COMMENT ON COLUMN llmtrace.stop_taxonomy.output_tokens IS 'output tokens, reasoning included';
 COMMENT ON COLUMN llmtrace.stop_taxonomy.max_output_tokens IS 'most output tokens that were allowed';
-COMMENT ON COLUMN llmtrace.stop_taxonomy.tool_count IS 'tools that its agent ran after it, before the next model call';
+COMMENT ON COLUMN llmtrace.stop_taxonomy.tool_count IS 'tools and agents that its agent ran after it, before the next model call';
 COMMENT ON COLUMN llmtrace.stop_taxonomy.is_error IS 'did it fail?';
 COMMENT ON COLUMN llmtrace.stop_taxonomy.error_type IS 'type of the error';
 

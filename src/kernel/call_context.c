@@ -4,9 +4,10 @@
  *
  * Requests of a call are the spans of OpenTelemetry kind client below it that
  * do nothing in particular (kind other), with no other call and no request in
- * between: HTTP requests of an SDK.  Steps of an agent are the llm calls and
- * tools whose nearest span above that is an agent, workflow or tool is the
- * same.  In the order of their starts a tool is of the llm call before it.
+ * between: HTTP requests of an SDK.  Steps of an agent are the llm calls,
+ * tools and agents whose nearest span above that is an agent, workflow or tool
+ * is the same.  In the order of their starts a tool or agent is of the llm call
+ * before it.
  *
  * O(n log n) for n spans: calls are sorted by time.
  */
@@ -110,6 +111,13 @@ step_scopes(const Trajectory *t)
 	return scopes;
 }
 
+/* What a model call can ask for: another agent is called as tools are. */
+static bool
+is_action(uint8 kind)
+{
+	return kind == KIND_TOOL || kind == KIND_AGENT;
+}
+
 /* Does a model call stand below a span? */
 static bool *
 model_calls_below(const Trajectory *t)
@@ -137,7 +145,7 @@ gather_next_steps(const Trajectory *t, ModelContext *contexts)
 		uint8		kind = kind_of(t, i);
 		int32		parent = t->parent[i];
 
-		if (kind == KIND_TOOL || (kind == KIND_LLM && !below[i]))
+		if (is_action(kind) || (kind == KIND_LLM && !below[i]))
 			steps[count++] = (Step) {t->start_ns[i], i, parent >= 0 ? scopes[parent] : -1};
 	}
 	qsort(steps, count, sizeof(Step), compare_steps);
@@ -147,7 +155,7 @@ gather_next_steps(const Trajectory *t, ModelContext *contexts)
 		if (steps[i].scope != scope)
 			call = NULL;
 		scope = steps[i].scope;
-		if (kind_of(t, steps[i].ordinal) == KIND_TOOL)
+		if (is_action(kind_of(t, steps[i].ordinal)))
 		{
 			if (call)
 				call->tool_count++;

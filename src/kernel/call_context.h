@@ -16,7 +16,7 @@ typedef struct ModelContext
 	int64		first_start_ns; /* of them */
 	int64		last_start_ns;
 	int64		last_end_ns;	/* TIME_OPEN: one is open */
-	uint32		tool_count;		/* tools that ran before the next call */
+	uint32		tool_count;		/* tools and agents that ran before the next call */
 	bool		is_last;		/* no model call of its agent follows */
 } ModelContext;
 

@@ -11,7 +11,7 @@ CREATE FUNCTION call_context(t trajectory) RETURNS TABLE (
 )
 	AS 'MODULE_PATHNAME', 'trajectory_call_context' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 500 ROWS 15;
 COMMENT ON FUNCTION call_context(trajectory) IS
-'One row a model call: the client requests below it (request_count), the time before the first, from the start of the first to that of the last (more than 0 if it was sent again), and after the last, in milliseconds, NULL without requests; how many tools its agent ran before its next model call, and is it the agent''s last?';
+'One row a model call: the client requests below it (request_count), the time before the first, from the start of the first to that of the last (more than 0 if it was sent again), and after the last, in milliseconds, NULL without requests; how many tools and agents its agent ran before its next model call, and is it the agent''s last?';
 
 CREATE FUNCTION call_attempts(t trajectory) RETURNS TABLE (
 	ordinal integer,
