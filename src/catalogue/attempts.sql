@@ -1,10 +1,10 @@
 -- Attempts at calls, how calls end, and what tasks make of them.
 
 CREATE FUNCTION llmtrace.check_objective(what text, objective double precision) RETURNS void
-	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF (objective OPERATOR(pg_catalog.>) 0 AND objective OPERATOR(pg_catalog.<) 1) IS NOT TRUE THEN
+	IF (objective > 0 AND objective < 1) IS NOT TRUE THEN
 		RAISE EXCEPTION '% must be between 0 and 1, not %', what, objective
 			USING ERRCODE = 'invalid_parameter_value', HINT = '0.99 allows one in a hundred.';
 	END IF;
@@ -116,23 +116,23 @@ CREATE FUNCTION llmtrace.task_slo(
 		call_success_rate double precision, calls_per_task double precision, predicted_task_success_rate double precision,
 		independence_gap double precision, budget_burn double precision, outcome_rate double precision,
 		weighted_count double precision, cohort text, dims jsonb)
-	LANGUAGE plpgsql STABLE ROWS 50
+	LANGUAGE plpgsql STABLE ROWS 50 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	PERFORM llmtrace.check_period(since, until);
-	IF bucket OPERATOR(pg_catalog.<=) interval '0' THEN
+	IF bucket <= interval '0' THEN
 		RAISE EXCEPTION 'bucket must be longer than 0' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
 	PERFORM llmtrace.check_objective('target', target);
 	PERFORM llmtrace.notice_empty_period(since, until);
-	RETURN QUERY EXECUTE pg_catalog.format($sql$
+	RETURN QUERY EXECUTE format($sql$
 		WITH result AS (
 			SELECT o.trace_id, bool_or(o.success) AS success
 			FROM llmtrace.outcome o
 			WHERE o.trace_id IS NOT NULL AND o.success IS NOT NULL
 			GROUP BY o.trace_id
 		), task AS (
-			SELECT CASE WHEN $3 IS NULL THEN $1 ELSE pg_catalog.date_bin($3, x.started_at, timestamptz '2000-01-01 00:00:00+00') END AS at,
+			SELECT CASE WHEN $3 IS NULL THEN $1 ELSE date_bin($3, x.started_at, timestamptz '2000-01-01 00:00:00+00') END AS at,
 				%s AS dims, x.sample_weight AS weight, coalesce(r.success, NOT x.is_error) AS success, r.success IS NOT NULL AS has_outcome,
 				c.calls, c.good
 			FROM llmtrace.trajectories x
@@ -151,7 +151,7 @@ BEGIN
 				coalesce(sum(r.weight) FILTER (WHERE r.success), 0) AS good,
 				coalesce(sum(r.weight) FILTER (WHERE r.has_outcome), 0) AS known,
 				sum(r.calls * r.weight) AS calls,
-				sum(r.weight * CASE WHEN r.calls = 0 THEN 1 ELSE pg_catalog.power(r.call_rate, r.calls) END) AS predicted
+				sum(r.weight * CASE WHEN r.calls = 0 THEN 1 ELSE power(r.call_rate, r.calls) END) AS predicted
 			FROM rated r
 			GROUP BY r.at, r.dims
 		)

@@ -28,17 +28,17 @@ CREATE FUNCTION llmtrace.rate_pressure(
 	RETURNS TABLE ("time" timestamptz, trace_id uuid, tenant_id text, top_tokens bigint, bucket_tokens bigint,
 		bucket_token_share double precision, dominance double precision, consumer_count bigint, call_count bigint,
 		rate_limited_count bigint, victim_count bigint, cohort text, dims jsonb)
-	LANGUAGE plpgsql STABLE ROWS 500
+	LANGUAGE plpgsql STABLE ROWS 500 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	PERFORM llmtrace.check_period(since, until);
-	IF (bucket OPERATOR(pg_catalog.>) interval '0') IS NOT TRUE THEN
+	IF (bucket > interval '0') IS NOT TRUE THEN
 		RAISE EXCEPTION 'bucket must be longer than 0' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
 	PERFORM llmtrace.notice_empty_period(since, until);
-	RETURN QUERY EXECUTE pg_catalog.format($sql$
+	RETURN QUERY EXECUTE format($sql$
 		WITH consumer AS (
-			SELECT pg_catalog.date_bin($3, x.span_started_at, timestamptz '2000-01-01 00:00:00+00') AS at, %s AS dims,
+			SELECT date_bin($3, x.span_started_at, timestamptz '2000-01-01 00:00:00+00') AS at, %s AS dims,
 				x.trace_id, min(x.tenant_id) AS tenant_id, count(*) AS calls,
 				sum(coalesce(x.input_tokens, 0) + coalesce(x.output_tokens, 0))::bigint AS tokens,
 				count(*) FILTER (WHERE x.is_error AND llmtrace.is_rate_limit(x.error_type)) AS limited
@@ -73,19 +73,19 @@ CREATE FUNCTION llmtrace.burst_concurrency(
 	RETURNS TABLE ("time" timestamptz, max_in_flight bigint, calls_in_bucket bigint, human_baseline_ratio double precision,
 		call_count bigint, rate_limited_rate double precision, trace_count bigint, weighted_count double precision,
 		cohort text, dims jsonb)
-	LANGUAGE plpgsql STABLE ROWS 100
+	LANGUAGE plpgsql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	PERFORM llmtrace.check_period(since, until);
-	IF (bucket OPERATOR(pg_catalog.>) interval '0') IS NOT TRUE THEN
+	IF (bucket > interval '0') IS NOT TRUE THEN
 		RAISE EXCEPTION 'bucket must be longer than 0' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
-	IF (human_calls_per_minute OPERATOR(pg_catalog.>) 0) IS NOT TRUE THEN
+	IF (human_calls_per_minute > 0) IS NOT TRUE THEN
 		RAISE EXCEPTION 'human_calls_per_minute must be more than 0' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
 	PERFORM llmtrace.notice_empty_period(since, until);
 	-- a call of no length runs for a microsecond
-	RETURN QUERY EXECUTE pg_catalog.format($sql$
+	RETURN QUERY EXECUTE format($sql$
 		WITH call AS (
 			SELECT %s AS dims, x.trace_id, x.sample_weight AS weight, x.span_started_at AS from_at,
 				greatest(x.span_ended_at, x.span_started_at + interval '1 microsecond') AS to_at,
@@ -100,7 +100,7 @@ BEGIN
 			SELECT r.dims, max(r.count) AS at_once FROM running r GROUP BY r.dims
 		), busiest AS (
 			SELECT DISTINCT ON (b.dims) b.dims, b.at, b.calls
-			FROM (SELECT c.dims, pg_catalog.date_bin($3, c.from_at, timestamptz '2000-01-01 00:00:00+00') AS at, count(*) AS calls
+			FROM (SELECT c.dims, date_bin($3, c.from_at, timestamptz '2000-01-01 00:00:00+00') AS at, count(*) AS calls
 				FROM call c GROUP BY 1, 2) b
 			ORDER BY b.dims, b.calls DESC, b.at
 		), summed AS (

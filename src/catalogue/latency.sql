@@ -25,18 +25,18 @@ CREATE FUNCTION llmtrace.time_share(
 	RETURNS TABLE ("time" timestamptz, component text, self_ms_avg double precision, critical_ms_avg double precision,
 		critical_share double precision, p95_critical_ms double precision, span_count bigint, trace_count bigint,
 		weighted_count double precision, cohort text, dims jsonb)
-	LANGUAGE plpgsql STABLE ROWS 50
+	LANGUAGE plpgsql STABLE ROWS 50 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	PERFORM llmtrace.check_period(since, until);
-	IF bucket OPERATOR(pg_catalog.<=) interval '0' THEN
+	IF bucket <= interval '0' THEN
 		RAISE EXCEPTION 'bucket must be longer than 0' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
 	PERFORM llmtrace.notice_empty_period(since, until);
 	-- a trace without a component spent no time in it
-	RETURN QUERY EXECUTE pg_catalog.format($sql$
+	RETURN QUERY EXECUTE format($sql$
 		WITH part AS (
-			SELECT CASE WHEN $3 IS NULL THEN $1 ELSE pg_catalog.date_bin($3, x.started_at, timestamptz '2000-01-01 00:00:00+00') END AS at,
+			SELECT CASE WHEN $3 IS NULL THEN $1 ELSE date_bin($3, x.started_at, timestamptz '2000-01-01 00:00:00+00') END AS at,
 				%s AS dims, x.sample_weight AS weight, c.component, c.span_count, c.self_ms, c.critical_ms
 			FROM llmtrace.trajectories x
 				CROSS JOIN LATERAL (
@@ -78,16 +78,16 @@ CREATE FUNCTION llmtrace.critical_path_share(
 	RETURNS TABLE (component text, kind text, name text, critical_ms double precision, critical_share double precision,
 		critical_ms_avg double precision, self_ms_avg double precision, span_count bigint, trace_count bigint,
 		weighted_count double precision, cohort text, dims jsonb)
-	LANGUAGE plpgsql STABLE ROWS 100
+	LANGUAGE plpgsql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	PERFORM llmtrace.check_period(since, until);
-	IF (min_quantile OPERATOR(pg_catalog.>=) 0 AND min_quantile OPERATOR(pg_catalog.<) 1) IS NOT TRUE THEN
+	IF (min_quantile >= 0 AND min_quantile < 1) IS NOT TRUE THEN
 		RAISE EXCEPTION 'min_quantile must be from 0 to below 1, not %', min_quantile
 			USING ERRCODE = 'invalid_parameter_value', HINT = '0.95 looks at the slowest 5 % of each cohort.';
 	END IF;
 	PERFORM llmtrace.notice_empty_period(since, until);
-	RETURN QUERY EXECUTE pg_catalog.format($sql$
+	RETURN QUERY EXECUTE format($sql$
 		WITH trace AS (
 			SELECT %s AS dims, x.duration_ms, x.sample_weight AS weight, x.trajectory
 			FROM llmtrace.trajectories x
@@ -134,7 +134,7 @@ CREATE FUNCTION llmtrace.what_if_report(
 		p50_duration_ms double precision, p50_what_if_ms double precision, p95_duration_ms double precision,
 		p95_what_if_ms double precision, matched_count bigint, trace_count bigint, weighted_count double precision,
 		cohort text, dims jsonb)
-	LANGUAGE plpgsql STABLE ROWS 20
+	LANGUAGE plpgsql STABLE ROWS 20 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	PERFORM llmtrace.check_period(since, until);
@@ -142,7 +142,7 @@ BEGIN
 		RAISE EXCEPTION 'matching and factor must not be null' USING ERRCODE = 'null_value_not_allowed';
 	END IF;
 	PERFORM llmtrace.notice_empty_period(since, until);
-	RETURN QUERY EXECUTE pg_catalog.format($sql$
+	RETURN QUERY EXECUTE format($sql$
 		WITH run AS (
 			SELECT %s AS dims, x.sample_weight AS weight, w.duration_ms, w.saved_ms, llmtrace.matches(x.trajectory, $3) AS is_matched
 			FROM llmtrace.trajectories x
@@ -183,7 +183,7 @@ CREATE FUNCTION llmtrace.latency_budget_report(
 		violation_rate double precision, multiplicity_rate double precision, latent_rate double precision,
 		blame_ms double precision, blame_share double precision, trace_count bigint, weighted_count double precision,
 		cohort text, dims jsonb)
-	LANGUAGE plpgsql STABLE ROWS 20
+	LANGUAGE plpgsql STABLE ROWS 20 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	PERFORM llmtrace.check_period(since, until);
@@ -193,7 +193,7 @@ BEGIN
 	-- a budget that cannot hold is an error, even where there is no trace
 	PERFORM llmtrace.latency_budget('{"trace_id": "1", "spans": [{"span_id": "1", "name": "", "start_ns": 0, "end_ns": 0}]}', budget);
 	PERFORM llmtrace.notice_empty_period(since, until);
-	RETURN QUERY EXECUTE pg_catalog.format($sql$
+	RETURN QUERY EXECUTE format($sql$
 		WITH result AS (
 			SELECT %s AS dims, x.sample_weight AS weight, b.*
 			FROM llmtrace.trajectories x

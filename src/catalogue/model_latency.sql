@@ -63,25 +63,25 @@ CREATE FUNCTION llmtrace.ttft_slo(
 	RETURNS TABLE ("time" timestamptz, p50_ms double precision, p95_ms double precision, p99_ms double precision,
 		attainment_rate double precision, burn_rate double precision, call_count bigint, missing_rate double precision,
 		trace_count bigint, weighted_count double precision, cohort text, dims jsonb)
-	LANGUAGE plpgsql STABLE ROWS 50
+	LANGUAGE plpgsql STABLE ROWS 50 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	PERFORM llmtrace.check_period(since, until);
-	IF bucket OPERATOR(pg_catalog.<=) interval '0' THEN
+	IF bucket <= interval '0' THEN
 		RAISE EXCEPTION 'bucket must be longer than 0' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
-	IF (target_ms OPERATOR(pg_catalog.>) 0) IS NOT TRUE THEN
+	IF (target_ms > 0) IS NOT TRUE THEN
 		RAISE EXCEPTION 'target_ms must be more than 0' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
 	PERFORM llmtrace.check_objective('objective', objective);
 	PERFORM llmtrace.notice_empty_period(since, until);
 	-- a call that does not stream has no first token
-	RETURN QUERY EXECUTE pg_catalog.format($sql$
+	RETURN QUERY EXECUTE format($sql$
 		SELECT c.at, llmtrace.dist_quantile(c.dist, 0.5), llmtrace.dist_quantile(c.dist, 0.95), llmtrace.dist_quantile(c.dist, 0.99),
 			c.met / c.known, (1 - c.met / c.known) / (1 - $5), c.calls, 1 - coalesce(c.known, 0) / c.weight,
 			c.traces, c.weight, llmtrace.cohort_label(c.dims), c.dims
 		FROM (
-			SELECT CASE WHEN $3 IS NULL THEN $1 ELSE pg_catalog.date_bin($3, x.started_at, timestamptz '2000-01-01 00:00:00+00') END AS at,
+			SELECT CASE WHEN $3 IS NULL THEN $1 ELSE date_bin($3, x.started_at, timestamptz '2000-01-01 00:00:00+00') END AS at,
 				%s AS dims,
 				llmtrace.dist_agg(x.ttft_ms, x.sample_weight) FILTER (WHERE x.ttft_ms IS NOT NULL) AS dist,
 				coalesce(sum(x.sample_weight) FILTER (WHERE x.ttft_ms <= $4), 0) AS met,
@@ -104,14 +104,14 @@ CREATE FUNCTION llmtrace.ttft_histogram(
 	bucket interval DEFAULT '1 hour',
 	bounds_ms double precision[] DEFAULT '{50,100,200,300,500,750,1000,1500,2000,3000,5000,10000,30000}')
 	RETURNS TABLE ("time" timestamptz, le text, bucket_count bigint, weighted_count double precision)
-	LANGUAGE plpgsql STABLE ROWS 500
+	LANGUAGE plpgsql STABLE ROWS 500 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	PERFORM llmtrace.check_period(since, until);
-	IF (bucket OPERATOR(pg_catalog.>) interval '0') IS NOT TRUE THEN
+	IF (bucket > interval '0') IS NOT TRUE THEN
 		RAISE EXCEPTION 'bucket must be longer than 0' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
-	IF coalesce(pg_catalog.cardinality(bounds_ms), 0) OPERATOR(pg_catalog.=) 0
+	IF coalesce(cardinality(bounds_ms), 0) = 0
 		OR EXISTS (SELECT FROM unnest(bounds_ms) WITH ORDINALITY AS b (ms, n)
 			WHERE (b.ms > 0 AND b.ms < 'infinity' AND (b.n = 1 OR b.ms > bounds_ms[b.n - 1])) IS NOT TRUE) THEN
 		RAISE EXCEPTION 'bounds_ms must be numbers above 0, each more than the one before'
@@ -120,7 +120,7 @@ BEGIN
 	PERFORM llmtrace.notice_empty_period(since, until);
 	RETURN QUERY
 	WITH call AS (
-		SELECT pg_catalog.date_bin(bucket, x.started_at, timestamptz '2000-01-01 00:00:00+00') AS at, x.sample_weight,
+		SELECT date_bin(bucket, x.started_at, timestamptz '2000-01-01 00:00:00+00') AS at, x.sample_weight,
 			(SELECT count(*) FROM unnest(bounds_ms) AS b (ms) WHERE b.ms < x.ttft_ms) + 1 AS n
 		FROM llmtrace.model_calls x
 		WHERE x.started_at >= since AND x.started_at < until AND x.kind = 'llm' AND x.ttft_ms IS NOT NULL

@@ -1,5 +1,5 @@
 -- OTLP in.  A session's plans are made once, maybe when tables are empty:
--- hence no sequential scans.  What those would cost must not bring the
+-- hence generic plans without sequential scans.  What those would cost must not bring the
 -- compiler in.
 
 CREATE FUNCTION llmtrace.lock_class() RETURNS integer
@@ -11,7 +11,8 @@ COMMENT ON FUNCTION llmtrace.lock_class() IS 'first key of the store''s advisory
 
 CREATE FUNCTION llmtrace.ingest_otlp_json(document bytea,
 	OUT accepted_spans bigint, OUT rejected_spans bigint, OUT error_message text)
-	LANGUAGE sql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off
+	LANGUAGE sql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off
 BEGIN ATOMIC
 	SELECT i.accepted_spans, i.rejected_spans, i.error_message FROM llmtrace.ingest_body(document, 'json') i;
 END;
@@ -20,7 +21,8 @@ COMMENT ON FUNCTION llmtrace.ingest_otlp_json(bytea) IS
 
 CREATE FUNCTION llmtrace.ingest_otlp_protobuf(message bytea,
 	OUT accepted_spans bigint, OUT rejected_spans bigint, OUT error_message text)
-	LANGUAGE sql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off
+	LANGUAGE sql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off
 BEGIN ATOMIC
 	SELECT i.accepted_spans, i.rejected_spans, i.error_message FROM llmtrace.ingest_body(message, 'protobuf') i;
 END;
@@ -29,7 +31,8 @@ COMMENT ON FUNCTION llmtrace.ingest_otlp_protobuf(bytea) IS
 
 CREATE FUNCTION llmtrace.ingest_otlp(document text,
 	OUT accepted_spans bigint, OUT rejected_spans bigint, OUT error_message text)
-	LANGUAGE sql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off
+	LANGUAGE sql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off
 BEGIN ATOMIC
 	SELECT i.accepted_spans, i.rejected_spans, i.error_message
 	FROM llmtrace.ingest_body(pg_catalog.convert_to(document, 'UTF8'), 'json') i;
@@ -37,7 +40,8 @@ END;
 COMMENT ON FUNCTION llmtrace.ingest_otlp(text) IS 'ingest_otlp_json, by hand. Example: SELECT * FROM llmtrace.ingest_otlp(''{"resourceSpans": []}'')';
 
 CREATE FUNCTION llmtrace.ingest_otlp_line(document text, line_number bigint) RETURNS bigint
-	LANGUAGE sql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off
+	LANGUAGE sql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off
 BEGIN ATOMIC
 	SELECT i.accepted_spans
 	FROM llmtrace.ingest_body(pg_catalog.convert_to(document, 'UTF8'), 'json', line_number) i;
@@ -46,7 +50,7 @@ COMMENT ON FUNCTION llmtrace.ingest_otlp_line(text, bigint) IS
 'ingest_otlp for one line of a file: what is no OTLP is noted in ingest_rejected under its line number. Used by the view otlp.';
 
 CREATE FUNCTION llmtrace.ingest_otlp_message(message bytea, message_number bigint) RETURNS bigint
-	LANGUAGE sql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+	LANGUAGE sql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off
 BEGIN ATOMIC
 	SELECT i.accepted_spans FROM llmtrace.ingest_body(message, 'protobuf', message_number) i;
 END;

@@ -81,7 +81,7 @@ CREATE TABLE llmtrace.folded (
 	trajectory llmtrace.trajectory NOT NULL,
 	PRIMARY KEY (started_at, trace_id)
 ) PARTITION BY RANGE (started_at);
-CREATE INDEX folded_trajectory_idx ON llmtrace.folded USING gin (trajectory) WITH (gin_pending_list_limit = 2048);
+CREATE INDEX folded_trajectory_idx ON llmtrace.folded USING gin (trajectory) WITH (gin_pending_list_limit = 1024);
 COMMENT ON TABLE llmtrace.folded IS 'one row a trace, in partitions by start: what the view trajectories shows, but for traces that wait to be folded';
 
 CREATE TABLE llmtrace.directory (
