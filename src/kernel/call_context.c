@@ -294,9 +294,12 @@ calls_at_once(const Trajectory *t)
 			below[t->parent[i]] |= below[i] || is_call;
 		if (is_call && !below[i])
 		{
-			starts[count] = t->start_ns[i];
-			ends[count++] = t->end_ns[i] != TIME_OPEN ? t->end_ns[i] :
+			int64		end = t->end_ns[i] != TIME_OPEN ? t->end_ns[i] :
 				t->summary.start_ns + t->summary.duration_ns;
+
+			/* one of no length runs for a nanosecond */
+			starts[count] = t->start_ns[i];
+			ends[count++] = Max(end, t->start_ns[i] + 1);
 		}
 	}
 	most = most_at_once(starts, ends, count);
