@@ -289,6 +289,14 @@ row_finish_reason(RowWriter *w, const SpanColumns *columns)
 		row_null(w);
 		return;
 	}
+	/* a list that somebody wrote as text: ["stop"] */
+	if (raw.len > 4 && memcmp(raw.data, "[\"", 2) == 0)
+	{
+		const char *end = memchr(raw.data + 2, '"', raw.len - 2);
+
+		if (end && end > raw.data + 2)
+			raw = (Bytes) {raw.data + 2, end - raw.data - 2};
+	}
 	len = Min(raw.len, sizeof(buf) - 1);
 	for (uint32 i = 0; i < len; i++)
 		buf[i] = pg_ascii_tolower((unsigned char) raw.data[i]);
