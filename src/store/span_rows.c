@@ -302,20 +302,8 @@ row_finish_reason(RowWriter *w, const SpanColumns *columns)
 		row_null(w);
 		return;
 	}
-<<<<<<< HEAD
-	/* a list that somebody wrote as text: ["stop"] */
-	if (raw.len > 4 && memcmp(raw.data, "[\"", 2) == 0)
-	{
-		const char *end = memchr(raw.data + 2, '"', raw.len - 2);
-
-		if (end && end > raw.data + 2)
-			raw = (Bytes) {raw.data + 2, end - raw.data - 2};
-	}
-	len = Min(raw.len, sizeof(buf) - 1);
-=======
 	reason = first_listed(raw);
 	len = Min(reason.len, sizeof(buf) - 1);
->>>>>>> views
 	for (uint32 i = 0; i < len; i++)
 		buf[i] = pg_ascii_tolower((unsigned char) reason.data[i]);
 	buf[len] = '\0';
