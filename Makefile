@@ -20,11 +20,11 @@ C_SOURCES := $(sort $(patsubst $(TOP)/%,%,$(wildcard $(TOP)/src/*.c $(TOP)/src/k
 OBJS = $(filter-out %.pb-c.o,$(C_SOURCES:.c=.o)) src/kernel/otlp.pb-c.o
 
 # The pieces of the install script, types before those who use them.
-SQL_PIECES = trajectory canonical otlp tracequery trajectory_gin similarity dist cat drift dist_spans trace_rank sample plan latency profile pictures grafana payload trace_summary
+SQL_PIECES = trajectory canonical otlp tracequery trajectory_gin similarity dist cat drift dist_spans trace_rank sample plan latency call_context profile pictures grafana payload trace_summary
 
 # The pieces of the script that makes a store, each after those it reads.
 STORE_PIECES = store/schema store/partitions store/prices store/ingest store/fold store/mapping \
-	catalogue/traces catalogue/spans catalogue/conversations catalogue/cohorts catalogue/cost catalogue/plans catalogue/messages store/doctor catalogue/comments store/access
+	catalogue/traces catalogue/spans catalogue/conversations catalogue/cohorts catalogue/cost catalogue/plans catalogue/latency catalogue/attempts catalogue/model_latency catalogue/concurrency catalogue/messages store/doctor catalogue/comments store/access
 
 SCRIPTS = bin/llmtrace-load
 

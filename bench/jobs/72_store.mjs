@@ -1,7 +1,7 @@
 // What people ask a store first.
 
 // One trace, whole: the one in the middle.
-const middle = 'select trace_id from llmtrace.directory where trace_id >= '80000000-0000-0000-0000-000000000000' order by trace_id limit 1';
+const middle = `select trace_id from llmtrace.directory where trace_id >= '80000000-0000-0000-0000-000000000000' order by trace_id limit 1`;
 
 // By a function, as a session uses it again and again: its plans are made.
 const byId = [
@@ -30,7 +30,7 @@ export default {
 		rows: () => [
 			{
 				figure: 'trace by id',
-				before: ['drop table if exists public.wanted', 'create table public.wanted as select trace_id from spans where trace_id >= '80000000-0000-0000-0000-000000000000' order by trace_id limit 1'],
+				before: ['drop table if exists public.wanted', `create table public.wanted as select trace_id from spans where trace_id >= '80000000-0000-0000-0000-000000000000' order by trace_id limit 1`],
 				sql: 'select count(*) from (select attributes from spans where trace_id = (select trace_id from public.wanted) offset 0) x',
 			},
 			{

@@ -107,6 +107,7 @@ typedef enum DeriveRule
 	DERIVE_COST,				/* JSON text with costs */
 	DERIVE_REQUEST,				/* JSON text with request parameters */
 	DERIVE_PROVIDER_METADATA,	/* JSON text by provider */
+	DERIVE_NAMED_PROMPT,		/* JSON text of a prompt: name, version, text */
 	DERIVE_ENTITY_NAME,			/* names a tool, an agent or neither, by kind */
 	DERIVE_FIRST_TOKEN_TIME,	/* an ISO 8601 time */
 	DERIVE_PROMPT,				/* system text or tools; see prompt_hash.h */

@@ -299,6 +299,26 @@ derive_provider_metadata(SpanSet *set, Bytes text)
 		push_derived(set, COLUMN_MODEL_FINGERPRINT, *v);
 }
 
+/* Langfuse sends the prompt that was used as a whole. */
+static void
+derive_named_prompt(SpanSet *set, Bytes text)
+{
+	JsonFacts	facts;
+	const Value *v;
+
+	if (!read_facts(set, text, 0, &facts))
+		return;
+	if ((v = fact(&facts, "name")) && v->type == VALUE_STRING && v->len > 0)
+		push_derived(set, COLUMN_PROMPT_NAME, *v);
+	if ((v = fact(&facts, "version")) && v->type == VALUE_INT)
+	{
+		char	   *version = arena_alloc(&set->arena, 24);
+
+		snprintf(version, 24, INT64_FORMAT, v->integer);
+		push_derived(set, COLUMN_PROMPT_VERSION, value_string((Bytes) {version, strlen(version)}));
+	}
+}
+
 /* OpenLLMetry names tools and agents by one key; the kind tells which. */
 static void
 derive_entity_name(SpanSet *set, const Span *span, const Value *v)
@@ -465,6 +485,9 @@ span_derive(SpanSet *set, const Span *span)
 				break;
 			case DERIVE_PROVIDER_METADATA:
 				derive_provider_metadata(set, value_bytes(v));
+				break;
+			case DERIVE_NAMED_PROMPT:
+				derive_named_prompt(set, value_bytes(v));
 				break;
 			case DERIVE_ENTITY_NAME:
 				derive_entity_name(set, span, v);

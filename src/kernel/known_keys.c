@@ -231,7 +231,7 @@ const KnownKey known_keys[] = {
 	{"gen_ai.prompt.name", COLUMN_PROMPT_NAME, 0},
 	{"prompt.id", COLUMN_PROMPT_NAME, 1},
 	{"traceloop.prompt.key", COLUMN_PROMPT_NAME, 2},
-	{"ai.telemetry.metadata.langfusePrompt", COLUMN_PROMPT_NAME, 3},
+	{"ai.telemetry.metadata.langfusePrompt", COLUMN_NONE, 0, UNIT_AS_IS, DERIVE_NAMED_PROMPT},
 	{"langfuse.observation.prompt.name", COLUMN_PROMPT_NAME, 4},
 
 	{"gen_ai.prompt.version", COLUMN_PROMPT_VERSION, 0},

@@ -63,6 +63,27 @@ CREATE FUNCTION span_timing(
 COMMENT ON FUNCTION span_timing(trajectory, text, double precision, double precision, tracequery, tracequery, text, text) IS
 'One row a span, in milliseconds: self_ms, time in which no child ran (NULL for an open span); critical_ms, time that it owns on the critical path; slack_ms, how much longer it may take before its root ends later (NULL if nobody waits for it); drag_ms, how much sooner the root would end if it took no time; async_overrun, does it outlive its parent? Options as of critical_path.';
 
+CREATE FUNCTION component_times(
+	t trajectory,
+	async text DEFAULT 'clamp',
+	tolerance_ms double precision DEFAULT 0,
+	tolerance_share double precision DEFAULT 0,
+	blocking tracequery DEFAULT NULL,
+	exclude tracequery DEFAULT NULL,
+	roots text DEFAULT 'each',
+	compat text DEFAULT NULL
+) RETURNS TABLE (
+	component text,
+	name text,
+	kind text,
+	span_count bigint,
+	self_ms double precision,
+	critical_ms double precision
+)
+	AS 'MODULE_PATHNAME', 'trajectory_component_times' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000 ROWS 10;
+COMMENT ON FUNCTION component_times(trajectory, text, double precision, double precision, tracequery, tracequery, text, text) IS
+'What the time of a trace went to: one row a component, name and kind of spans, in milliseconds. component: model (llm, embedding, rerank), tool, retrieval (and memory), database (a span of no kind that says which database), human, own; a span of no kind is of the component that it is below. self_ms, in which no child ran, adds up to more than the duration where spans ran side by side; critical_ms adds up to the critical path. Options as of critical_path. Example: SELECT component, sum(critical_ms) FROM llmtrace.trajectories, llmtrace.component_times(trajectory) GROUP BY component';
+
 CREATE FUNCTION what_if(
 	t trajectory,
 	matching tracequery,

@@ -6,6 +6,7 @@
 
 #include <math.h>
 
+#include "kernel/component_time.h"
 #include "kernel/latency_sql.h"
 #include "kernel/span_measure.h"
 #include "kernel/span_times.h"
@@ -278,6 +279,39 @@ row_ms_or_null(RowWriter *w, int64 ns, bool is_known)
 		row_ms(w, ns);
 	else
 		row_null(w);
+}
+
+PG_FUNCTION_INFO_V1(trajectory_component_times);
+Datum
+trajectory_component_times(PG_FUNCTION_ARGS)
+{
+	LatencyCall *call = latency_call(fcinfo);
+	ComponentTime *times;
+	MemoryContext old;
+	uint32		count;
+	RowWriter	w;
+
+	row_writer_init(&w, fcinfo);
+	if (PG_ARGISNULL(0))
+		return (Datum) 0;
+	latency_open(fcinfo, call, 1);
+	old = MemoryContextSwitchTo(call->work);
+	trajectory_decode_tables(call->t);
+	times = component_times(call->t, &call->in, call->path, &count);
+	MemoryContextSwitchTo(old);
+	for (uint32 i = 0; i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		row_begin(&w);
+		row_cstring(&w, component_names[times[i].component]);
+		row_text(&w, times[i].name);
+		row_cstring(&w, operation_kind_name(times[i].kind));
+		row_int8(&w, times[i].span_count);
+		row_ms(&w, times[i].self_ns);
+		row_ms(&w, times[i].critical_ns);
+		row_end(&w);
+	}
+	return (Datum) 0;
 }
 
 PG_FUNCTION_INFO_V1(trajectory_span_timing);

@@ -11,10 +11,6 @@
 #include "kernel/span_times.h"
 #include "kernel/tree.h"
 
-/* OpenTelemetry's span kinds, as the wire numbers them. */
-#define SPAN_KIND_PRODUCER 4
-#define SPAN_KIND_CONSUMER 5
-
 /* How OpenTracing's references come through OTLP. */
 #define REFERENCE_KEY "opentracing.ref_type"
 #define REFERENCE_FOLLOWS "follows_from"

@@ -241,12 +241,13 @@ text_fraction(JsonReader *r, const char *digits, int n, int bits)
 static int128
 text_fixed(JsonReader *r, int bits, int128 max)
 {
-	Bytes		text = json_peek_text(r);
+	/* at the end there is no text to look at */
+	Bytes		text = r->token == JSON_TOKEN_NUMBER ? json_peek_text(r) : BYTES_LITERAL("-");
 	const char *p = text.data;
 	const char *end = text.data + text.len;
 	uint128		value = 0;
 
-	if (r->token != JSON_TOKEN_NUMBER || *p == '-')
+	if (*p == '-')
 		json_fail(r, "a number that is not negative");
 	for (; p < end && *p >= '0' && *p <= '9'; p++)
 	{

@@ -50,7 +50,7 @@ COMMENT ON FUNCTION llmtrace.ingest_otlp_line(text, bigint) IS
 'ingest_otlp for one line of a file: what is no OTLP is noted in ingest_rejected under its line number. Used by the view otlp.';
 
 CREATE FUNCTION llmtrace.ingest_otlp_message(message bytea, message_number bigint) RETURNS bigint
-	LANGUAGE sql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+	LANGUAGE sql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off
 BEGIN ATOMIC
 	SELECT i.accepted_spans FROM llmtrace.ingest_body(message, 'protobuf', message_number) i;
 END;
