@@ -28,6 +28,7 @@ static const struct
 	bool		is_prefix;
 	PayloadRole role;
 }			body_keys[] = {
+	{"agent.plan", false, PAYLOAD_OUTPUT},
 	{"ai.embedding", true, PAYLOAD_OUTPUT},
 	{"ai.prompt", true, PAYLOAD_INPUT},
 	{"ai.response.reasoning", true, PAYLOAD_OUTPUT},
@@ -42,6 +43,7 @@ static const struct
 	{"gcp.vertex.agent.tool_response", false, PAYLOAD_TOOL_RESULT},
 	{"gen_ai.evaluation.explanation", false, PAYLOAD_OTHER},
 	{"gen_ai.event.content", false, PAYLOAD_INPUT},
+	{"gen_ai.plan", false, PAYLOAD_OUTPUT},
 	{"gen_ai.retrieval.query.text", false, PAYLOAD_INPUT},
 	{"genkit:input", false, PAYLOAD_INPUT},
 	{"genkit:output", false, PAYLOAD_OUTPUT},
@@ -133,6 +135,7 @@ message_key(const Key *key, PayloadRole *role)
 			*role = PAYLOAD_INPUT;
 			break;
 		case COLUMN_OUTPUT:
+		case COLUMN_PLAN:
 			*role = PAYLOAD_OUTPUT;
 			break;
 		case COLUMN_TOOL_ARGUMENTS:

@@ -262,6 +262,18 @@ row_ttft(RowWriter *w, const Trajectory *t, uint32 i, const SpanColumns *columns
 		row_null(w);
 }
 
+/* Some write a list as JSON: ["tool-calls"].  Its first word, else the text. */
+static Bytes
+first_listed(Bytes text)
+{
+	const char *end;
+
+	if (text.len < 2 || memcmp(text.data, "[\"", 2) != 0)
+		return text;
+	end = memchr(text.data + 2, '"', text.len - 2);
+	return end && end > text.data + 2 ? (Bytes) {text.data + 2, end - text.data - 2} : text;
+}
+
 /* One word for what providers call differently; others in small letters. */
 static void
 row_finish_reason(RowWriter *w, const SpanColumns *columns)
@@ -279,6 +291,7 @@ row_finish_reason(RowWriter *w, const SpanColumns *columns)
 		{"safety", "content_filter"}, {"refusal", "content_filter"}
 	};
 	Bytes		raw;
+	Bytes		reason;
 	char		buf[64];
 	uint32		len;
 
@@ -289,17 +302,10 @@ row_finish_reason(RowWriter *w, const SpanColumns *columns)
 		row_null(w);
 		return;
 	}
-	/* a list that somebody wrote as text: ["stop"] */
-	if (raw.len > 4 && memcmp(raw.data, "[\"", 2) == 0)
-	{
-		const char *end = memchr(raw.data + 2, '"', raw.len - 2);
-
-		if (end && end > raw.data + 2)
-			raw = (Bytes) {raw.data + 2, end - raw.data - 2};
-	}
-	len = Min(raw.len, sizeof(buf) - 1);
+	reason = first_listed(raw);
+	len = Min(reason.len, sizeof(buf) - 1);
 	for (uint32 i = 0; i < len; i++)
-		buf[i] = pg_ascii_tolower((unsigned char) raw.data[i]);
+		buf[i] = pg_ascii_tolower((unsigned char) reason.data[i]);
 	buf[len] = '\0';
 	for (size_t k = 0; k < lengthof(words); k++)
 		if (strcmp(buf, words[k].raw) == 0)
@@ -308,7 +314,7 @@ row_finish_reason(RowWriter *w, const SpanColumns *columns)
 			row_text(w, raw);
 			return;
 		}
-	row_text(w, raw.len == len ? (Bytes) {buf, len} : raw);
+	row_text(w, reason.len == len ? (Bytes) {buf, len} : reason);
 	row_text(w, raw);
 }
 

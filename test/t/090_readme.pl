@@ -59,10 +59,14 @@ SKIP:
 call llmtrace.fold(quiet_for => '0');
 SQL
 
-	# These pages go on with the table that the first one makes.
+	# Other pages go on with the table that this one makes, each in a copy.
 	$node->safe_psql('postgres', 'create database own_tables');
-	run_blocks($_, 'own_tables', '')
-		for ('docs/own-tables.md', 'docs/sample.md', 'docs/plan.md', 'docs/latency.md');
+	run_blocks('docs/own-tables.md', 'own_tables', '');
+	for my $topic ('sample', 'plan', 'latency')
+	{
+		$node->safe_psql('postgres', "create database $topic template own_tables");
+		run_blocks("docs/$topic.md", $topic, '');
+	}
 
 	# The page's examples are of a table of one's own, and write names without
 	# their schema.
