@@ -299,7 +299,7 @@ calls_at_once(const Trajectory *t)
 
 			/* one of no length runs for a nanosecond */
 			starts[count] = t->start_ns[i];
-			ends[count++] = Max(end, t->start_ns[i] + 1);
+			ends[count++] = Max(end, t->start_ns[i] + (t->start_ns[i] < PG_INT64_MAX));
 		}
 	}
 	most = most_at_once(starts, ends, count);

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "common/int.h"
 #include "kernel/component_time.h"
 #include "kernel/dictionary.h"
 #include "kernel/span_times.h"
@@ -105,6 +106,14 @@ class_places(const Trajectory *t)
 	return places;
 }
 
+/* A sum that stops at the largest number: clocks may be 292 years off. */
+static void
+add_time(int64 *sum, int64 ns)
+{
+	if (pg_add_s64_overflow(*sum, ns, sum))
+		*sum = PG_INT64_MAX;
+}
+
 /*
  * The figures of all spans, in the order of the first use of their classes.
  * Times and tables must be decoded; only what roots cover of the path is in
@@ -127,15 +136,15 @@ component_times(const Trajectory *t, const PathInput *in, PathWork *w, uint32 *c
 
 		x->span_count++;
 		if (self_ns[i] != TIME_OPEN)
-			x->self_ns += self_ns[i];
+			add_time(&x->self_ns, self_ns[i]);
 	}
 	critical_path(in, w);
 	for (uint32 i = 0; i < w->section_count; i++)
 	{
 		const PathSection *s = &w->sections[i];
 
-		times[place[t->span_class[s->ordinal]] + components[s->ordinal]].critical_ns +=
-			s->end_ns - s->start_ns;
+		add_time(&times[place[t->span_class[s->ordinal]] + components[s->ordinal]].critical_ns,
+				 s->end_ns - s->start_ns);
 	}
 
 	*count = 0;

@@ -258,7 +258,7 @@ trajectory_critical_ms(PG_FUNCTION_ARGS)
 	LatencyCall *call = latency_call(fcinfo);
 	const PathSection *s;
 	uint8	   *matching;
-	int64		sum = 0;
+	int128		sum = 0;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_NULL();
@@ -269,7 +269,7 @@ trajectory_critical_ms(PG_FUNCTION_ARGS)
 	for (uint32 i = 0; i < call->path->section_count; i++)
 		if (matching[s[i].ordinal])
 			sum += s[i].end_ns - s[i].start_ns;
-	PG_RETURN_FLOAT8(sum / 1e6);
+	PG_RETURN_FLOAT8((double) sum / 1e6);
 }
 
 static void

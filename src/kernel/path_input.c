@@ -59,15 +59,6 @@ mark_consumers(const Trajectory *t, PathInput *in)
 }
 
 static bool
-has_references(const Trajectory *t)
-{
-	for (uint32 i = 0; i < t->key_count; i++)
-		if (bytes_equal_cstring(t->keys[i].name, REFERENCE_KEY))
-			return true;
-	return false;
-}
-
-static bool
 follows_from(const Trajectory *t, const Link *link, uint64 parent_id)
 {
 	if (link->span_id != parent_id)
@@ -86,7 +77,7 @@ follows_from(const Trajectory *t, const Link *link, uint64 parent_id)
 static void
 mark_followers(Trajectory *t, PathInput *in)
 {
-	if (!has_references(t))
+	if (!trajectory_may_have_key(t, BYTES_LITERAL(REFERENCE_KEY)))
 		return;
 	trajectory_decode_cold(t);
 	for (uint32 i = 0; i < t->n; i++)
@@ -145,7 +136,6 @@ path_input(Trajectory *t, const PathOptions *options)
 	}
 	else
 	{
-		trajectory_decode_tables(t);
 		mark_consumers(t, &in);
 		if (!options->is_jaeger)
 			mark_followers(t, &in);

@@ -245,6 +245,7 @@ extern struct varlena *trajectory_encode_set(SpanSet *set, bool merge, Codec cod
 extern struct varlena *trajectory_recode(const Trajectory *t, uint32 from, uint32 count,
 										 Codec codec);
 extern struct varlena *trajectory_receive(const void *bytes, size_t size, Codec codec);
+extern bool trajectory_may_have_key(Trajectory *t, Bytes name);
 extern Bytes trajectory_cold_bytes(Trajectory *t);
 extern int	trajectory_compare(Trajectory *a, Trajectory *b);
 extern void trajectory_read_summary(const void *datum, TrajectorySummary *summary);

@@ -400,6 +400,24 @@ open_cold(Trajectory *t, bool with_values)
 	t->cold_known = wanted;
 }
 
+/*
+ * May some key have this name, one that is not built in?  False is certain;
+ * the tables need not be decoded for it, nor are they.
+ */
+bool
+trajectory_may_have_key(Trajectory *t, Bytes name)
+{
+	if (!t->has_tables)
+	{
+		open_cold(t, false);
+		return memmem(t->cold, t->tables_size, name.data, name.len) != NULL;
+	}
+	for (uint32 i = 0; i < t->key_count; i++)
+		if (bytes_equal(t->keys[i].name, name))
+			return true;
+	return false;
+}
+
 /* All of the cold section, decompressed. */
 Bytes
 trajectory_cold_bytes(Trajectory *t)

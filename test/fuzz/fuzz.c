@@ -8,8 +8,12 @@
  */
 #include "fuzz.h"
 
-#include "kernel/logical_calls.h"
+#include <math.h>
+
+#include "kernel/call_context.h"
+#include "kernel/component_time.h"
 #include "kernel/otlp.h"
+#include "kernel/path_input.h"
 #include "kernel/show.h"
 #include "kernel/signature.h"
 #include "kernel/trajectory_text.h"
@@ -85,6 +89,42 @@ check_otlp(const Trajectory *t)
 	}
 }
 
+static void
+check_times(Trajectory *t)
+{
+	PathOptions options = {0};
+	PathInput	in = path_input(t, &options);
+	PathWork   *work = path_work_create();
+	uint32		count;
+	ComponentTime *times = component_times(t, &in, work, &count);
+	int64		spans = 0;
+	double		critical = 0;
+	double		length = 0;
+
+	for (uint32 i = 0; i < count; i++)
+	{
+		spans += times[i].span_count;
+		critical += times[i].critical_ns;
+	}
+	for (uint32 i = 0; i < work->section_count; i++)
+		length += work->sections[i].end_ns - work->sections[i].start_ns;
+	fuzz_expect(spans == t->n && (fabs(critical - length) <= length * 1e-9 || length > 9e18), "components have all spans and all of the path");
+}
+
+static void
+check_calls(const Trajectory *t)
+{
+	LogicalCall *calls = logical_calls(t);
+	int32		count;
+	CallOutcome *outcomes = call_outcomes(t, calls, &count);
+
+	for (int32 i = 0; i < count; i++)
+		fuzz_expect(outcomes[i].attempt_count > 0 && calls[outcomes[i].last].call == i,
+					"a call has a last attempt");
+	call_contexts(t);
+	trace_fanout(t);
+}
+
 /* Check, and use, a datum encoded without compression. */
 void
 fuzz_use(struct varlena *datum)
@@ -103,7 +143,8 @@ fuzz_use(struct varlena *datum)
 	show_trajectory(&buf, t);
 	path_signature(&buf, t);
 	failure_signature(&buf, t);
-	logical_calls(t);
+	check_times(t);
+	check_calls(t);
 }
 
 /* Use each trajectory of a set. */
