@@ -110,6 +110,34 @@ read_prompt(const Trajectory *t, uint32 ordinal, TraceSummary *s)
 			column_text(&columns, text_columns[k], &s->texts[k]);
 }
 
+/*
+ * The name of the workflow: the first that a span gives, or that of a workflow's
+ * span.  One within an agent is a step of the agent, and names nothing.
+ */
+static bool
+find_workflow(const Trajectory *t, Bytes *name)
+{
+	uint32		agent_end = 0;	/* spans before it are within an agent */
+
+	for (uint32 i = 0; i < t->n; i++)
+	{
+		SpanColumns columns = trajectory_columns(t, i);
+		const SpanClass *class = trajectory_class(t, i);
+
+		if (column_is_borne(&columns, COLUMN_WORKFLOW_NAME) &&
+			column_text(&columns, COLUMN_WORKFLOW_NAME, name))
+			return true;
+		if (class->kind == KIND_AGENT)
+			agent_end = Max(agent_end, i + t->subtree[i]);
+		if (class->kind == KIND_WORKFLOW && i >= agent_end)
+		{
+			*name = class->name;
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Feature: mapped or known key, else the workflow's name, else the root agent. */
 static void
 find_feature(const Trajectory *t, TraceSummary *s)
@@ -118,19 +146,8 @@ find_feature(const Trajectory *t, TraceSummary *s)
 	if (s->texts[TRACE_FEATURE].len > 0)
 		return;
 	s->feature_source = FEATURE_WORKFLOW;
-	for (uint32 i = 0; i < t->n; i++)
-	{
-		SpanColumns columns = trajectory_columns(t, i);
-
-		if (column_is_borne(&columns, COLUMN_WORKFLOW_NAME) &&
-			column_text(&columns, COLUMN_WORKFLOW_NAME, &s->texts[TRACE_FEATURE]))
-			return;
-		if (trajectory_class(t, i)->kind == KIND_WORKFLOW)
-		{
-			s->texts[TRACE_FEATURE] = trajectory_class(t, i)->name;
-			return;
-		}
-	}
+	if (find_workflow(t, &s->texts[TRACE_FEATURE]))
+		return;
 	s->feature_source = FEATURE_AGENT;
 	s->texts[TRACE_FEATURE] = s->texts[TRACE_AGENT_NAME];
 	if (s->texts[TRACE_FEATURE].len == 0)

@@ -130,13 +130,6 @@ def wanted_tool(span):
             'tool_call_id': span.tool_call_id, 'attempt': span.attempt}
 
 
-def nearest_agent(span):
-    """The agent's span that this is, or that is nearest above it."""
-    while span and span.kind != 'agent':
-        span = span.up
-    return span
-
-
 def used_by(spans):
     """What some spans used, by the names of agent_runs."""
     return {'input_tokens': oracle.known_sum(s.own['input'] for s in spans),
@@ -149,11 +142,11 @@ def wanted_run(span):
     if span.kind != 'agent':
         return None
     below = oracle.subtree(span)
-    own = [s for s in below if nearest_agent(s) is span]
-    above = nearest_agent(span.up)
+    own = [s for s in below if oracle.nearest_agent(s) is span]
+    above = oracle.nearest_agent(span.up)
     depth, at = 1, above
     while at:
-        depth, at = depth + 1, nearest_agent(at.up)
+        depth, at = depth + 1, oracle.nearest_agent(at.up)
     return {**outcome(span), **used_by(own),
             **{'total_' + k: v for k, v in used_by(below).items()},
             'agent_depth': depth,
@@ -164,7 +157,7 @@ def wanted_run(span):
             'tool_call_count': sum(s.kind == 'tool' for s in own),
             'error_count': sum(s.is_error for s in own),
             'subagent_count': sum(
-                s.kind == 'agent' and nearest_agent(s.up) is span
+                s.kind == 'agent' and oracle.nearest_agent(s.up) is span
                 for s in below)}
 
 
@@ -288,7 +281,7 @@ def identities(traces, found):
         yield f'{key} runs', trace['agent_run_count'], len(runs)
         yield (f'{key} missing', trace['missing_price_count'],
                sum(s['cost_source'] == 'missing' for s in spans))
-        if all(nearest_agent(s) for s in traces[key]):
+        if all(oracle.nearest_agent(s) for s in traces[key]):
             for column in ('input_tokens', 'output_tokens', 'cost_usd'):
                 yield (f'{key} {column} of root agents', trace[column],
                        total(runs, 'total_' + column, agent_depth=1))

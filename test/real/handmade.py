@@ -294,6 +294,13 @@ def surroundings():
             'gen_ai.request.model': 'x/a-2024-01-02'})),
         span(7, 1, attrs=usage('chat', (8, 1), **{
             'gen_ai.request.model': 'b'})))
+    yield 'a workflow around an agent', body(
+        68, span(1, name='answer', attrs=usage('invoke_workflow')),
+        span(2, 1, attrs=usage('invoke_agent')))
+    yield 'a workflow that is a step of an agent', body(
+        69, span(1, name='a', attrs=usage('invoke_agent')),
+        span(2, 1, name='step 1', attrs=usage('invoke_workflow')),
+        span(3, 2, attrs=usage('chat', (5, 1))))
     yield from attempts()
     yield 'why calls ended', body(66, *(
         span(n, attrs=usage('chat', **{key: word})) for n, (key, word)

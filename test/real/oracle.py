@@ -1200,11 +1200,19 @@ def feature_of(order):
         return named, 'attribute'
     for span in order:
         named = first(span.attrs, 'workflow_name', text_in) or (
-            span.name if span.kind == 'workflow' else None)
+            span.name if span.kind == 'workflow'
+            and not nearest_agent(span) else None)
         if named:
             return named, 'workflow'
     agent = next((s for s in order if s.kind == 'agent'), None)
     return (own_text(agent, 'agent_name'), 'agent') if agent else (None, None)
+
+
+def nearest_agent(span):
+    """The agent's span that this is, or that is nearest above it."""
+    while span and span.kind != 'agent':
+        span = span.up
+    return span
 
 
 def known_sum(values):

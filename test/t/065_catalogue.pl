@@ -111,6 +111,28 @@ for my $view (@views)
 	cmp_ok($seconds, '<', 5, "view $view gives 10,000 rows soon");
 }
 
+# Another reads the values of each column, by which its filters are made.
+for my $view (qw(traces model_calls tool_calls agent_runs))
+{
+	for my $column (map { $_->[0] } rows(qq{SELECT attname FROM pg_attribute WHERE attrelid = 'llmtrace.$view'::regclass AND attnum > 0 AND atttypid = 'text'::regtype}))
+	{
+		my ($status, undef, $error) = $node->psql('postgres', "SELECT $column FROM llmtrace.$view GROUP BY $column ORDER BY $column LIMIT 1000");
+		is($status, 0, "the values of $view.$column can be read") or diag($error);
+	}
+}
+
+# Superset's grain and bounds, Metabase's fingerprint, in a session of theirs.
+for my $view (qw(traces spans model_calls tool_calls agent_runs reasoning_spend telemetry_cost))
+{
+	my $day = $node->safe_psql('postgres', "SELECT to_char(min(started_at) + interval '1 day', 'YYYY-MM-DD') FROM llmtrace.traces");
+	my $sql = "SELECT DATE_TRUNC('hour', started_at) AS __timestamp, count(*) FROM llmtrace.$view
+		WHERE started_at >= TO_TIMESTAMP('$day 00:00:00.000000', 'YYYY-MM-DD HH24:MI:SS.US')
+		GROUP BY DATE_TRUNC('hour', started_at) ORDER BY 2 DESC LIMIT 1000";
+	my ($status, $out, $error) = $node->psql('postgres', "SET search_path = 'public'; $sql");
+	is($status, 0, "$view by the hour, in a session with another search_path") or diag($error);
+	isnt($out, '', "$view has hours");
+}
+
 # ------------------------------------------------------------ what is wrong ---
 
 for my $function (map { $_->[0] } rows(qq{

@@ -172,4 +172,24 @@ is($node->safe_psql('postgres', q{
 	WHERE (a.usd, a.tokens) IS DISTINCT FROM (b.usd, b.tokens) OR a.usd > t.cost_usd OR a.tokens > t.input_tokens}),
 	0, 'what root agents have in all is what all agents have themselves');
 
+# ------------------------------------------------------------------ evaluators ---
+
+# A span of a trace of its own: number, parent, operation, what it says it cost.
+sub span
+{
+	my ($n, $parent, $operation, $usd) = @_;
+	my $key = $operation eq 'evaluator' ? 'langfuse.observation.type' : 'gen_ai.operation.name';
+	my @attributes = ({ key => $key, value => { stringValue => $operation } });
+	push @attributes, { key => 'gen_ai.usage.cost', value => { doubleValue => $usd } } if $usd;
+	return { traceId => 'c1' x 16, spanId => sprintf('%016x', $n), parentSpanId => $parent ? sprintf('%016x', $parent) : '',
+		name => $operation, startTimeUnixNano => '1770000000000000000', endTimeUnixNano => '1770000001000000000',
+		attributes => \@attributes };
+}
+
+my $judged = encode_json({ resourceSpans => [ { scopeSpans => [ { spans => [ span(1, 0, 'invoke_agent'),
+	span(2, 1, 'evaluator'), span(3, 2, 'evaluator'), span(4, 3, 'chat', 0.25), span(5, 1, 'chat', 0.75) ] } ] } ] });
+$node->safe_psql('postgres', "SELECT llmtrace.ingest_otlp('$judged')");
+is($node->safe_psql('postgres', q{SELECT inference_cost_usd, judge_cost_usd, telemetry_share FROM llmtrace.telemetry_cost WHERE judge_cost_usd IS NOT NULL}),
+	'1|0.25|0.25', 'what an evaluator within an evaluator costs is counted once');
+
 done_testing();
