@@ -23,8 +23,8 @@ OBJS = $(filter-out %.pb-c.o,$(C_SOURCES:.c=.o)) src/kernel/otlp.pb-c.o
 SQL_PIECES = trajectory canonical otlp tracequery trajectory_gin similarity dist cat drift dist_spans trace_rank sample plan latency profile pictures grafana payload trace_summary
 
 # The pieces of the script that makes a store, each after those it reads.
-STORE_PIECES = store/schema store/partitions store/prices store/ingest store/fold store/mapping \
-	catalogue/traces catalogue/spans catalogue/conversations catalogue/cohorts catalogue/cost catalogue/messages catalogue/evals store/doctor catalogue/comments store/access
+STORE_PIECES = store/schema store/partitions store/prices store/ingest store/fold store/mapping store/samples \
+	catalogue/traces catalogue/spans catalogue/conversations catalogue/cohorts catalogue/cost catalogue/messages catalogue/evals catalogue/governance catalogue/retention store/doctor catalogue/comments store/access
 
 SCRIPTS = bin/llmtrace-load
 

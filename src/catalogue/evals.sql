@@ -70,7 +70,7 @@ BEGIN
 		RAISE EXCEPTION 'unknown % "%"', what, left(word, 60)
 			USING ERRCODE = 'invalid_parameter_value',
 				DETAIL = format('Known are %s.', array_to_string(words, ', ')),
-				HINT = 'Did you mean "' || llmtrace.closest_word(word, words) || '"?';
+				HINT = coalesce('Did you mean "' || llmtrace.closest_word(word, words) || '"?', 'Choose one of them.');
 	END IF;
 END
 $$;
@@ -188,6 +188,8 @@ BEGIN ATOMIC
 		GROUP BY coalesce(r.flat[1], r.key)
 		ORDER BY 2, count(*) DESC, 1
 		LIMIT 1
+	), inline AS MATERIALIZED (
+		SELECT llmtrace.span_attributes(t, of_ordinal) AS attributes
 	), said AS (
 		SELECT coalesce(r.event_number, 0) AS event_number, coalesce(r.item_number, r.flat[2]::integer, 0) AS number, f.rank, r.key,
 			llmtrace.body_json(llmtrace.body(r.day, r.hash)) AS body,
@@ -196,7 +198,7 @@ BEGIN ATOMIC
 				a.attributes ->> (r.flat[1] || '.' || r.flat[2] || '.role')) END AS role
 		FROM ref r
 			JOIN family f ON f.name = coalesce(r.flat[1], r.key)
-			CROSS JOIN (SELECT llmtrace.span_attributes(t, of_ordinal) AS attributes) a
+			CROSS JOIN inline a
 	)
 	SELECT CASE WHEN min(s.rank) = 3 AND count(*) = 1 AND pg_catalog.jsonb_typeof((pg_catalog.array_agg(s.body))[1]) = 'string'
 			AND part <> 'system'
@@ -301,13 +303,15 @@ CREATE FUNCTION llmtrace.eval_sample(n integer DEFAULT 200, strata text[] DEFAUL
 	since timestamptz DEFAULT now() - interval '7 days', until timestamptz DEFAULT 'infinity', bodies boolean DEFAULT true)
 	RETURNS TABLE (sample_id text, trace_id text, span_id text, input jsonb, expected jsonb, output jsonb, metadata jsonb,
 		split text, stratum text, inclusion_probability double precision, weight double precision)
-	LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 200 SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 200 SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
 	chosen record;
 	trace llmtrace.trajectory;
 	facts record;
+	demoted boolean;
+	kept float8;
 	skipped bigint := 0;
 BEGIN
 	IF bodies AND NOT has_table_privilege('llmtrace.payloads', 'SELECT') THEN
@@ -336,9 +340,17 @@ BEGIN
 				'retrieval_context', c.retrieval_context))
 			INTO input, output, metadata
 			FROM llmtrace.eval_content(trace, chosen.span_id) c;
-			IF input IS NULL THEN
+			-- bodies are kept more rarely than traces: who has them stands for those who lost theirs
+			SELECT f.keep_reason = 'demoted', f.body_probability / f.keep_probability INTO demoted, kept
+			FROM llmtrace.directory d JOIN llmtrace.folded f ON f.trace_id = d.trace_id AND f.started_at = d.started_at
+			WHERE d.trace_id = chosen.trace_id;
+			IF input IS NULL OR demoted THEN
 				skipped := skipped + 1;
 				CONTINUE;
+			END IF;
+			IF kept < 1 THEN
+				inclusion_probability := inclusion_probability * kept;
+				weight := weight / kept;
 			END IF;
 			SELECT to_jsonb(coalesce(a.comment, a.label)) INTO expected
 			FROM llmtrace.annotation a
@@ -467,3 +479,34 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION llmtrace.eval_sample_inspect(integer, text[], llmtrace.tracequery, text, text, text, bigint, timestamptz, timestamptz) IS
 'eval_sample as samples of Inspect (json_dataset reads the lines): id, input as chat messages, target (empty where there is no correction), metadata. Needs the privilege to read payloads. Example: SELECT llmtrace.eval_sample_inspect(n => 20, strata => ''{feature}'', seed => 7)';
+
+-- --------------------------------------------------------------- lineage ---
+
+CREATE FUNCTION llmtrace.eval_sample_take(dataset text, purpose text, n integer DEFAULT 200, strata text[] DEFAULT '{}',
+	matching llmtrace.tracequery DEFAULT NULL, per text DEFAULT 'trace', allocation text DEFAULT 'equal', policy text DEFAULT 'uniform',
+	seed bigint DEFAULT 0, since timestamptz DEFAULT now() - interval '7 days', until timestamptz DEFAULT 'infinity', bodies boolean DEFAULT true)
+	RETURNS TABLE (sample_id text, trace_id text, span_id text, input jsonb, expected jsonb, output jsonb, metadata jsonb,
+		split text, stratum text, inclusion_probability double precision, weight double precision)
+	LANGUAGE plpgsql VOLATILE ROWS 200 SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF dataset IS NULL OR dataset = '' OR purpose IS NULL OR purpose = '' THEN
+		RAISE EXCEPTION 'a data set and a purpose are needed' USING ERRCODE = 'null_value_not_allowed',
+			HINT = 'Example: SELECT * FROM llmtrace.eval_sample_take(''refunds-v1'', ''regression test'', n => 50)';
+	END IF;
+	FOR sample_id, trace_id, span_id, input, expected, output, metadata, split, stratum, inclusion_probability, weight IN
+		SELECT e.* FROM llmtrace.eval_sample(n, strata, matching, per, allocation, policy, seed, since, until, bodies) e
+	LOOP
+		INSERT INTO llmtrace.sample_lineage AS l (sample_id, trace_id, span_id, body_hashes, dataset, purpose, stratum, split,
+			inclusion_probability, weight)
+		SELECT eval_sample_take.sample_id, eval_sample_take.trace_id::uuid, eval_sample_take.span_id,
+			ARRAY(SELECT DISTINCT r.hash FROM llmtrace.payload_refs(llmtrace.stored_trace(eval_sample_take.trace_id::uuid)) r
+				WHERE bodies AND (per = 'trace' OR r.span_id = eval_sample_take.span_id)),
+			eval_sample_take.dataset, eval_sample_take.purpose, eval_sample_take.stratum, eval_sample_take.split,
+			eval_sample_take.inclusion_probability, eval_sample_take.weight;
+		RETURN NEXT;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION llmtrace.eval_sample_take(text, text, integer, text[], llmtrace.tracequery, text, text, text, bigint, timestamptz, timestamptz, boolean) IS
+'eval_sample, and a row in sample_lineage for each: what went into which data set, what for, so that erasure_plan finds it. The projections give the same rows for the same arguments. Needs the privilege to insert into sample_lineage. Example: SELECT sample_id, split FROM llmtrace.eval_sample_take(''refunds-v1'', ''regression test'', n => 10, bodies => false)';
