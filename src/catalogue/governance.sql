@@ -11,19 +11,53 @@ COMMENT ON FUNCTION llmtrace.erasure_digest(text) IS
 
 -- The one list of what holds something of a subject.  $1 are ids of traces, $2
 -- the subject, $3 conversations that only those traces belong to.
-CREATE FUNCTION llmtrace.subject_relations() RETURNS TABLE (relation text, condition text, oldest text)
+CREATE FUNCTION llmtrace.subject_relations() RETURNS TABLE (relation text, condition text, oldest text, placeholder text)
 	LANGUAGE sql IMMUTABLE ROWS 8
 BEGIN ATOMIC
 	VALUES
-		('fragments', 'x.trace_id = ANY ($1)', 'x.received_at'),
-		('folded', '(x.started_at, x.trace_id) IN (SELECT d.started_at, d.trace_id FROM llmtrace.directory d WHERE d.trace_id = ANY ($1))', 'x.started_at'),
-		('directory', 'x.trace_id = ANY ($1)', 'x.started_at'),
-		('annotation', 'x.trace_id = ANY ($1)', 'x.at'),
-		('outcome', '(x.trace_id = ANY ($1) OR x.conversation_id = ANY ($3))', 'x.at'),
-		('ingest_rejected', 'pg_catalog.strpos(x.reason, $2) > 0', 'x.received_at');
+		('fragments', 'x.trace_id = ANY ($1)', 'x.received_at',
+			'(trace_id, shard, has_closed_root, fragment) SELECT llmtrace.trace_id(t), 0, false, t FROM llmtrace.trajectories_from_otlp('
+			'''{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"00000000000000000000000000000001","spanId":"0000000000000001","name":"x","startTimeUnixNano":"1"}]}]}]}'') t'),
+		('folded', '(x.started_at, x.trace_id) IN (SELECT d.started_at, d.trace_id FROM llmtrace.directory d WHERE d.trace_id = ANY ($1))', 'x.started_at', NULL),
+		('directory', 'x.trace_id = ANY ($1)', 'x.started_at', '(trace_id, started_at) SELECT pg_catalog.gen_random_uuid(), pg_catalog.now()'),
+		('annotation', 'x.trace_id = ANY ($1)', 'x.at', '(trace_id, name) SELECT pg_catalog.gen_random_uuid(), pg_catalog.chr(45)'),
+		('outcome', '(x.trace_id = ANY ($1) OR x.conversation_id = ANY ($3))', 'x.at', '(task_id) SELECT pg_catalog.chr(45)'),
+		('ingest_rejected', 'pg_catalog.strpos(x.reason, $2) > 0', 'x.received_at', '(reason) SELECT pg_catalog.chr(45)');
 END;
 COMMENT ON FUNCTION llmtrace.subject_relations() IS
-'The relations of which rows are erased with a subject, in that order, the condition of those rows (x; $1 ids of traces, $2 the subject, $3 its conversations) and their time. Bodies and sample_lineage come on top.';
+'The relations of which rows are erased with a subject, in that order, the condition of those rows (x; $1 ids of traces, $2 the subject, $3 its conversations), their time, and the rest of an INSERT of a row that says nothing (NULL for partitioned ones). Bodies and sample_lineage come on top.';
+
+-- Statistics hold values, and ANALYZE leaves those of an empty table alone.
+CREATE FUNCTION llmtrace.forget_values(relation text, placeholder text) RETURNS void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	part record;
+	has_rows boolean;
+BEGIN
+	FOR part IN
+		SELECT c.oid::regclass AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+		WHERE i.inhparent = ('llmtrace.' || relation)::regclass
+			AND EXISTS (SELECT FROM pg_stats s WHERE s.schemaname = 'llmtrace' AND s.tablename = c.relname)
+	LOOP
+		EXECUTE format('SELECT EXISTS (SELECT FROM %s)', part.name) INTO has_rows;
+		IF NOT has_rows THEN
+			-- it is made again when something comes in for it
+			EXECUTE format('DROP TABLE %s', part.name);
+		END IF;
+	END LOOP;
+	EXECUTE format('SELECT EXISTS (SELECT FROM llmtrace.%I)', relation) INTO has_rows;
+	IF NOT has_rows AND placeholder IS NOT NULL THEN
+		EXECUTE format('INSERT INTO llmtrace.%I %s', relation, placeholder);
+	END IF;
+	EXECUTE format('ANALYZE llmtrace.%I', relation);
+	IF NOT has_rows THEN
+		EXECUTE format('DELETE FROM llmtrace.%I x WHERE x.xmin = pg_current_xact_id()::xid', relation);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION llmtrace.forget_values(text, text) IS
+'has the statistics of a relation''s columns hold only what is still there; partitions that have become empty are dropped';
 
 CREATE FUNCTION llmtrace.subject_traces(kind text, subject text) RETURNS uuid[]
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -264,16 +298,9 @@ BEGIN
 	counts := counts || jsonb_build_object('sample_lineage', n) || llmtrace.erase_samples(llmtrace.subject_keys(ids, subject));
 	SELECT sum(value::bigint) INTO row_count FROM jsonb_each_text(counts);
 
-	-- statistics of columns hold values, too
-	FOR place IN SELECT * FROM llmtrace.subject_relations() r WHERE (counts ->> r.relation)::bigint > 0 LOOP
-		EXECUTE format('ANALYZE llmtrace.%I', place.relation);
-	END LOOP;
-	IF body_count > 0 THEN
-		ANALYZE llmtrace.payloads;
-	END IF;
-	IF n > 0 THEN
-		ANALYZE llmtrace.sample_lineage;
-	END IF;
+	PERFORM llmtrace.forget_values(r.relation, r.placeholder) FROM llmtrace.subject_relations() r WHERE (counts ->> r.relation)::bigint > 0;
+	PERFORM llmtrace.forget_values('payloads', NULL) WHERE body_count > 0;
+	PERFORM llmtrace.forget_values('sample_lineage', NULL) WHERE n > 0;
 	INSERT INTO llmtrace.erasure_log (erasure_id, kind, subject_digest, trace_digest, reason, trace_count, row_counts,
 		body_count, shared_body_count, datasets)
 	VALUES (erasure_id, kind, llmtrace.erasure_digest(subject),
