@@ -9,7 +9,7 @@ SELECT
 	f.missing_price_count, f.first_model, f.last_model, f.first_model AS model, f.service_name,
 	f.service_version, f.environment, f.region, f.feature, f.feature_source, f.tenant_id, f.user_id,
 	f.conversation_id, f.agent_name, f.prompt_name, f.prompt_version, f.prompt_hash, f.dims,
-	coalesce(f.sample_weight, 1) AS sample_weight
+	coalesce(f.sample_weight, 1) / coalesce(f.keep_probability, 1) AS sample_weight
 FROM llmtrace.folded f
 UNION ALL
 SELECT
@@ -72,7 +72,7 @@ COMMENT ON COLUMN llmtrace.traces.prompt_name IS 'prompt of the root agent, else
 COMMENT ON COLUMN llmtrace.traces.prompt_version IS 'version of that prompt';
 COMMENT ON COLUMN llmtrace.traces.prompt_hash IS 'hash of its system text and tools';
 COMMENT ON COLUMN llmtrace.traces.dims IS 'values of your own dimensions, by name (map_attribute)';
-COMMENT ON COLUMN llmtrace.traces.sample_weight IS 'how many traces this one stands for: 1 unless it was sampled';
+COMMENT ON COLUMN llmtrace.traces.sample_weight IS 'how many traces this one stands for: 1 unless it was sampled, on its way in or by retain';
 
 CREATE VIEW llmtrace.trajectories WITH (security_invoker = true) AS
 SELECT
@@ -83,7 +83,7 @@ SELECT
 	f.missing_price_count, f.first_model, f.last_model, f.first_model AS model, f.service_name,
 	f.service_version, f.environment, f.region, f.feature, f.feature_source, f.tenant_id, f.user_id,
 	f.conversation_id, f.agent_name, f.prompt_name, f.prompt_version, f.prompt_hash, f.dims,
-	coalesce(f.sample_weight, 1) AS sample_weight, f.trajectory
+	coalesce(f.sample_weight, 1) / coalesce(f.keep_probability, 1) AS sample_weight, f.trajectory
 FROM llmtrace.folded f
 UNION ALL
 SELECT
@@ -146,7 +146,7 @@ COMMENT ON COLUMN llmtrace.trajectories.prompt_name IS 'prompt of the root agent
 COMMENT ON COLUMN llmtrace.trajectories.prompt_version IS 'version of that prompt';
 COMMENT ON COLUMN llmtrace.trajectories.prompt_hash IS 'hash of its system text and tools';
 COMMENT ON COLUMN llmtrace.trajectories.dims IS 'values of your own dimensions, by name (map_attribute)';
-COMMENT ON COLUMN llmtrace.trajectories.sample_weight IS 'how many traces this one stands for: 1 unless it was sampled';
+COMMENT ON COLUMN llmtrace.trajectories.sample_weight IS 'how many traces this one stands for: 1 unless it was sampled, on its way in or by retain';
 COMMENT ON COLUMN llmtrace.trajectories.trajectory IS 'the whole trace';
 
 -- A trace by its id.

@@ -79,10 +79,17 @@ CREATE TABLE llmtrace.folded (
 	prompt_hash text,
 	dims jsonb,
 	trajectory llmtrace.trajectory NOT NULL,
+	keep_probability double precision,
+	body_probability double precision,
+	keep_reason text,
 	PRIMARY KEY (started_at, trace_id)
 ) PARTITION BY RANGE (started_at);
 CREATE INDEX folded_trajectory_idx ON llmtrace.folded USING gin (trajectory) WITH (gin_pending_list_limit = 1024);
 COMMENT ON TABLE llmtrace.folded IS 'one row a trace, in partitions by start: what the view trajectories shows, but for traces that wait to be folded';
+
+COMMENT ON COLUMN llmtrace.folded.keep_probability IS 'with which retain kept it (0..1); NULL: always';
+COMMENT ON COLUMN llmtrace.folded.body_probability IS 'with which retain kept its bodies (0..1); NULL: always';
+COMMENT ON COLUMN llmtrace.folded.keep_reason IS 'why retain kept it: a rule, drawn, or demoted (its bodies are gone); NULL: it was never asked';
 
 CREATE TABLE llmtrace.directory (
 	trace_id uuid PRIMARY KEY,

@@ -1,0 +1,312 @@
+-- What became of the traces of a person: where they lie, how they go.
+
+CREATE FUNCTION llmtrace.erasure_digest(value text) RETURNS bytea
+	LANGUAGE sql STABLE STRICT
+BEGIN ATOMIC
+	SELECT pg_catalog.sha256(s.secret || pg_catalog.sha256(s.secret || pg_catalog.convert_to(value, 'UTF8')))
+	FROM llmtrace.secret s;
+END;
+COMMENT ON FUNCTION llmtrace.erasure_digest(text) IS
+'The digest by which erasure_log and sample_lineage name what was erased: keyed with the store''s secret, so that only who can read that can test a guess.';
+
+-- The one list of what holds something of a subject.  $1 are ids of traces, $2
+-- the subject, $3 conversations that only those traces belong to.
+CREATE FUNCTION llmtrace.subject_relations() RETURNS TABLE (relation text, condition text, oldest text, placeholder text)
+	LANGUAGE sql IMMUTABLE ROWS 8
+BEGIN ATOMIC
+	VALUES
+		('fragments', 'x.trace_id = ANY ($1)', 'x.received_at',
+			'(trace_id, shard, has_closed_root, fragment) SELECT llmtrace.trace_id(t), 0, false, t FROM llmtrace.trajectories_from_otlp('
+			'''{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"00000000000000000000000000000001","spanId":"0000000000000001","name":"x","startTimeUnixNano":"1"}]}]}]}'') t'),
+		('folded', '(x.started_at, x.trace_id) IN (SELECT d.started_at, d.trace_id FROM llmtrace.directory d WHERE d.trace_id = ANY ($1))', 'x.started_at', NULL),
+		('directory', 'x.trace_id = ANY ($1)', 'x.started_at', '(trace_id, started_at) SELECT pg_catalog.gen_random_uuid(), pg_catalog.now()'),
+		('annotation', 'x.trace_id = ANY ($1)', 'x.at', '(trace_id, name) SELECT pg_catalog.gen_random_uuid(), pg_catalog.chr(45)'),
+		('outcome', '(x.trace_id = ANY ($1) OR x.conversation_id = ANY ($3))', 'x.at', '(task_id) SELECT pg_catalog.chr(45)'),
+		('ingest_rejected', 'pg_catalog.strpos(x.reason, $2) > 0', 'x.received_at', '(reason) SELECT pg_catalog.chr(45)');
+END;
+COMMENT ON FUNCTION llmtrace.subject_relations() IS
+'The relations of which rows are erased with a subject, in that order, the condition of those rows (x; $1 ids of traces, $2 the subject, $3 its conversations), their time, and the rest of an INSERT of a row that says nothing (NULL for partitioned ones). Bodies and sample_lineage come on top.';
+
+-- Statistics hold values, and ANALYZE leaves those of an empty table alone.
+CREATE FUNCTION llmtrace.forget_values(relation text, placeholder text) RETURNS void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	part record;
+	has_rows boolean;
+BEGIN
+	FOR part IN
+		SELECT c.oid::regclass AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+		WHERE i.inhparent = ('llmtrace.' || relation)::regclass
+			AND EXISTS (SELECT FROM pg_stats s WHERE s.schemaname = 'llmtrace' AND s.tablename = c.relname)
+	LOOP
+		EXECUTE format('SELECT EXISTS (SELECT FROM %s)', part.name) INTO has_rows;
+		IF NOT has_rows THEN
+			-- it is made again when something comes in for it
+			EXECUTE format('DROP TABLE %s', part.name);
+		END IF;
+	END LOOP;
+	EXECUTE format('SELECT EXISTS (SELECT FROM llmtrace.%I)', relation) INTO has_rows;
+	IF NOT has_rows AND placeholder IS NOT NULL THEN
+		EXECUTE format('INSERT INTO llmtrace.%I %s', relation, placeholder);
+	END IF;
+	EXECUTE format('ANALYZE llmtrace.%I', relation);
+	IF NOT has_rows THEN
+		EXECUTE format('DELETE FROM llmtrace.%I x WHERE x.xmin = pg_current_xact_id()::xid', relation);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION llmtrace.forget_values(text, text) IS
+'has the statistics of a relation''s columns hold only what is still there; partitions that have become empty are dropped';
+
+CREATE FUNCTION llmtrace.subject_traces(kind text, subject text) RETURNS uuid[]
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	found uuid[];
+BEGIN
+	PERFORM llmtrace.check_word('kind of subject', kind, '{user_id,conversation_id,tenant_id,trace_id}');
+	IF subject IS NULL OR subject = '' THEN
+		RAISE EXCEPTION 'a subject is needed' USING ERRCODE = 'null_value_not_allowed',
+			HINT = 'Example: SELECT * FROM llmtrace.erasure_plan(''user_id'', ''u-123'')';
+	END IF;
+	IF kind = 'trace_id' THEN
+		RETURN array_remove(ARRAY[llmtrace.trace_id_of(subject)], NULL);
+	END IF;
+	-- a trace goes if any of its spans is the subject's
+	EXECUTE format($sql$
+		SELECT coalesce(array_agg(DISTINCT t.trace_id), '{}') FROM (
+			SELECT f.trace_id FROM llmtrace.folded f
+			WHERE f.%1$I = $1 OR EXISTS (SELECT FROM llmtrace.span_rows(f.trajectory) s WHERE s.%1$I = $1)
+			UNION ALL
+			SELECT p.trace_id FROM llmtrace.fragments p
+			WHERE EXISTS (SELECT FROM llmtrace.span_rows(p.fragment) s WHERE s.%1$I = $1)) t
+		$sql$, kind)
+	INTO found USING subject;
+	RETURN found;
+END
+$$;
+COMMENT ON FUNCTION llmtrace.subject_traces(text, text) IS 'ids of the traces of which a span belongs to a subject (user_id, conversation_id, tenant_id or trace_id); reads the whole store';
+
+CREATE FUNCTION llmtrace.subject_bodies(trace_ids uuid[]) RETURNS TABLE (day date, hash uuid, is_shared boolean)
+	LANGUAGE sql STABLE ROWS 1000
+BEGIN ATOMIC
+	WITH own AS MATERIALIZED (
+		SELECT r.day, r.hash
+		FROM llmtrace.directory d
+			JOIN llmtrace.folded f ON f.trace_id = d.trace_id AND f.started_at = d.started_at
+			CROSS JOIN LATERAL llmtrace.payload_refs(f.trajectory) r
+		WHERE d.trace_id = ANY (trace_ids)
+		UNION
+		SELECT r.day, r.hash
+		FROM llmtrace.fragments p CROSS JOIN LATERAL llmtrace.payload_refs(p.fragment) r
+		WHERE p.trace_id = ANY (trace_ids)
+	), bounds AS MATERIALIZED (
+		SELECT min(o.day)::timestamp AT TIME ZONE 'UTC' AS first, (max(o.day) + 1)::timestamp AT TIME ZONE 'UTC' AS last FROM own o
+	), others AS MATERIALIZED (
+		-- days are those of spans, which a closed trace has between its start and its end
+		SELECT DISTINCT r.day, r.hash
+		FROM bounds b
+			JOIN llmtrace.folded f ON f.started_at < b.last AND (f.ended_at >= b.first - interval '1 day' OR f.ended_at IS NULL OR NOT f.is_complete)
+			CROSS JOIN LATERAL llmtrace.payload_refs(f.trajectory) r
+		WHERE f.trace_id <> ALL (trace_ids) AND f.keep_reason IS DISTINCT FROM 'demoted'
+		UNION
+		SELECT r.day, r.hash
+		FROM llmtrace.fragments p CROSS JOIN LATERAL llmtrace.payload_refs(p.fragment) r
+		WHERE p.trace_id <> ALL (trace_ids)
+	)
+	SELECT o.day, o.hash, s.hash IS NOT NULL
+	FROM own o LEFT JOIN others s ON s.day = o.day AND s.hash = o.hash;
+END;
+COMMENT ON FUNCTION llmtrace.subject_bodies(uuid[]) IS 'the bodies that traces refer to, and whether others refer to them, too';
+
+-- Columns of type sample, wherever they are.
+CREATE FUNCTION llmtrace.sample_columns() RETURNS TABLE (relation regclass, column_name name)
+	LANGUAGE sql STABLE ROWS 5
+BEGIN ATOMIC
+	SELECT c.oid::regclass, a.attname
+	FROM pg_catalog.pg_attribute a
+		JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+	WHERE a.atttypid = 'llmtrace.sample'::regtype AND NOT a.attisdropped AND c.relkind IN ('r', 'p') AND NOT c.relispartition;
+END;
+COMMENT ON FUNCTION llmtrace.sample_columns() IS 'the columns of tables that hold values of type sample';
+
+CREATE FUNCTION llmtrace.subject_conversations(trace_ids uuid[], kind text, subject text) RETURNS text[]
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT coalesce(pg_catalog.array_agg(c.conversation_id), '{}')
+	FROM (
+		SELECT subject AS conversation_id WHERE kind = 'conversation_id'
+		UNION
+		SELECT f.conversation_id
+		FROM llmtrace.directory d JOIN llmtrace.folded f ON f.trace_id = d.trace_id AND f.started_at = d.started_at
+		WHERE d.trace_id = ANY (trace_ids) AND f.conversation_id IS NOT NULL) c
+	WHERE NOT EXISTS (SELECT FROM llmtrace.folded o WHERE o.conversation_id = c.conversation_id AND o.trace_id <> ALL (trace_ids));
+END;
+COMMENT ON FUNCTION llmtrace.subject_conversations(uuid[], text, text) IS 'the conversations that only these traces belong to';
+
+CREATE FUNCTION llmtrace.erasure_plan(kind text, subject text)
+	RETURNS TABLE (relation text, action text, row_count bigint, byte_count bigint, oldest timestamptz, note text)
+	LANGUAGE plpgsql STABLE ROWS 20 SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+	ids uuid[] := llmtrace.subject_traces(kind, subject);
+	conversations text[] := llmtrace.subject_conversations(ids, kind, subject);
+	place record;
+BEGIN
+	FOR place IN SELECT * FROM llmtrace.subject_relations() LOOP
+		action := 'delete';
+		relation := place.relation;
+		note := NULL;
+		EXECUTE format('SELECT count(*), sum(pg_column_size(x.*)), min(%s) FROM llmtrace.%I x WHERE %s', place.oldest, place.relation, place.condition)
+		INTO row_count, byte_count, oldest USING ids, subject, conversations;
+		RETURN NEXT;
+	END LOOP;
+	RETURN QUERY
+	SELECT 'payloads', CASE WHEN b.is_shared THEN 'keep' ELSE 'delete' END, count(*), sum(pg_column_size(p.body))::bigint,
+		min(p.day)::timestamp AT TIME ZONE 'UTC', CASE WHEN b.is_shared THEN 'other traces say the same' END
+	FROM llmtrace.subject_bodies(ids) b JOIN llmtrace.payloads p ON p.day = b.day AND p.hash = b.hash
+	GROUP BY b.is_shared ORDER BY b.is_shared;
+	RETURN QUERY
+	SELECT 'sample_lineage', 'stamp', count(*), NULL::bigint, min(l.taken_at), 'ids go, the row stays'
+	FROM llmtrace.sample_lineage l WHERE l.trace_id = ANY (ids);
+	RETURN QUERY
+	SELECT 'data set ' || l.dataset, 'ask', count(*), NULL::bigint, min(l.taken_at),
+		format('a copy taken by %s for %s: out of reach, for its holder to remove', string_agg(DISTINCT l.taken_by, ', '), string_agg(DISTINCT l.purpose, ', '))
+	FROM llmtrace.sample_lineage l WHERE l.trace_id = ANY (ids) GROUP BY l.dataset ORDER BY l.dataset;
+	FOR place IN SELECT * FROM llmtrace.sample_columns() LOOP
+		action := 'erase from sample';
+		relation := place.relation;
+		byte_count := NULL;
+		oldest := NULL;
+		note := 'column ' || place.column_name;
+		EXECUTE format('SELECT count(*) FROM %s x WHERE EXISTS (SELECT FROM llmtrace.sample_items(x.%I) i WHERE i.key = ANY ($1))',
+			place.relation, place.column_name)
+		INTO row_count USING llmtrace.subject_keys(ids, subject);
+		RETURN NEXT;
+	END LOOP;
+	RETURN QUERY
+	SELECT w.place, 'out of reach', NULL::bigint, NULL::bigint, NULL::timestamptz, w.note
+	FROM (VALUES ('disk', 'pages hold what was deleted until VACUUM; the log of changes (WAL) until it is recycled'),
+		('backups', 'base backups, archived WAL, dumps'),
+		('replicas', 'physical ones follow; logical subscribers and exports do as they are set up'),
+		('sources', 'spans of these traces that come in later; files and collectors that they came from')) w (place, note);
+END
+$$;
+COMMENT ON FUNCTION llmtrace.erasure_plan(text, text) IS
+'What erase_subject would do for a subject (kind user_id, conversation_id, tenant_id or trace_id): a line a relation with rows, size in bytes and age; bodies that go and bodies that stay since other traces share them; data sets that were taken; and what is out of reach. Reads the whole store, changes nothing. Example: SELECT relation, action, row_count, note FROM llmtrace.erasure_plan(''user_id'', ''u-123'')';
+
+CREATE FUNCTION llmtrace.subject_keys(trace_ids uuid[], subject text) RETURNS text[]
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT pg_catalog.array_agg(k.key) FROM (
+		SELECT subject AS key
+		UNION SELECT t::text FROM pg_catalog.unnest(trace_ids) t
+		UNION SELECT llmtrace.trace_hex(t) FROM pg_catalog.unnest(trace_ids) t) k;
+END;
+COMMENT ON FUNCTION llmtrace.subject_keys(uuid[], text) IS 'how a subject and its traces may be called in a sample';
+
+CREATE FUNCTION llmtrace.erase_samples(keys text[]) RETURNS jsonb
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	place record;
+	n bigint;
+	counts jsonb := '{}';
+BEGIN
+	FOR place IN SELECT * FROM llmtrace.sample_columns() LOOP
+		EXECUTE format('UPDATE %1$s x SET %2$I = llmtrace.sample_erase(x.%2$I,'
+			' ARRAY(SELECT i.key FROM llmtrace.sample_items(x.%2$I) i WHERE i.key = ANY ($1)))'
+			' WHERE EXISTS (SELECT FROM llmtrace.sample_items(x.%2$I) i WHERE i.key = ANY ($1))', place.relation, place.column_name)
+		USING keys;
+		GET DIAGNOSTICS n = ROW_COUNT;
+		IF n > 0 THEN
+			counts := counts || jsonb_build_object(place.relation::text, n);
+		END IF;
+	END LOOP;
+	RETURN counts;
+END
+$$;
+COMMENT ON FUNCTION llmtrace.erase_samples(text[]) IS 'takes keys out of all values of type sample in tables, thresholds kept; returns the rows changed, by table';
+
+CREATE FUNCTION llmtrace.erase_bodies(trace_ids uuid[], OUT body_count bigint, OUT shared_body_count bigint)
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	WITH body AS MATERIALIZED (
+		SELECT * FROM llmtrace.subject_bodies(trace_ids)
+	), gone AS (
+		DELETE FROM llmtrace.payloads p USING body b
+		WHERE p.day = b.day AND p.hash = b.hash AND NOT b.is_shared
+		RETURNING p.hash
+	)
+	SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM body b WHERE b.is_shared);
+END;
+COMMENT ON FUNCTION llmtrace.erase_bodies(uuid[]) IS 'deletes the bodies that only these traces refer to; the caller keeps others from writing';
+
+CREATE FUNCTION llmtrace.lock_store() RETURNS void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF current_setting('transaction_isolation') <> 'read committed' THEN
+		RAISE EXCEPTION 'this must run in a transaction of isolation level read committed'
+			USING ERRCODE = 'invalid_transaction_state',
+				DETAIL = 'A snapshot from before the store was locked would miss what came in meanwhile.';
+	END IF;
+	-- no fold, and nothing comes in: a body that seems to be nobody's must be nobody's
+	PERFORM pg_advisory_xact_lock(llmtrace.lock_class(), shard) FROM generate_series(0, 63) shard;
+	LOCK TABLE llmtrace.fragments IN SHARE ROW EXCLUSIVE MODE;
+END
+$$;
+COMMENT ON FUNCTION llmtrace.lock_store() IS 'keeps folding and ingest waiting until the end of the transaction; readers go on';
+
+CREATE FUNCTION llmtrace.erase_subject(kind text, subject text, mode text DEFAULT 'delete', reason text DEFAULT NULL,
+	OUT erasure_id uuid, OUT trace_count bigint, OUT row_count bigint, OUT body_count bigint, OUT shared_body_count bigint, OUT datasets text[])
+	LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	ids uuid[];
+	conversations text[];
+	place record;
+	n bigint;
+	counts jsonb := '{}';
+BEGIN
+	PERFORM llmtrace.check_word('mode of erasure', mode, '{delete}');
+	IF strpos(reason, subject) > 0 THEN
+		RAISE EXCEPTION 'the reason must not name the subject'
+			USING ERRCODE = 'invalid_parameter_value', DETAIL = 'It stays in erasure_log.';
+	END IF;
+	PERFORM llmtrace.lock_store();
+	ids := llmtrace.subject_traces(kind, subject);
+	conversations := llmtrace.subject_conversations(ids, kind, subject);
+	erasure_id := gen_random_uuid();
+	SELECT count(*) INTO trace_count FROM unnest(ids) id
+	WHERE EXISTS (SELECT FROM llmtrace.directory d WHERE d.trace_id = id) OR EXISTS (SELECT FROM llmtrace.fragments p WHERE p.trace_id = id);
+	SELECT coalesce(array_agg(DISTINCT l.dataset ORDER BY l.dataset), '{}') INTO datasets
+	FROM llmtrace.sample_lineage l WHERE l.trace_id = ANY (ids);
+
+	SELECT b.body_count, b.shared_body_count INTO body_count, shared_body_count FROM llmtrace.erase_bodies(ids) b;
+	FOR place IN SELECT * FROM llmtrace.subject_relations() LOOP
+		EXECUTE format('DELETE FROM llmtrace.%I x WHERE %s', place.relation, place.condition) USING ids, subject, conversations;
+		GET DIAGNOSTICS n = ROW_COUNT;
+		counts := counts || jsonb_build_object(place.relation, n);
+	END LOOP;
+	UPDATE llmtrace.sample_lineage l SET sample_id = NULL, trace_id = NULL, span_id = NULL, body_hashes = NULL,
+		erased_at = now(), erasure_id = erase_subject.erasure_id, erased_digest = llmtrace.erasure_digest(l.sample_id)
+	WHERE l.trace_id = ANY (ids);
+	GET DIAGNOSTICS n = ROW_COUNT;
+	counts := counts || jsonb_build_object('sample_lineage', n) || llmtrace.erase_samples(llmtrace.subject_keys(ids, subject));
+	SELECT sum(value::bigint) INTO row_count FROM jsonb_each_text(counts);
+
+	PERFORM llmtrace.forget_values(r.relation, r.placeholder) FROM llmtrace.subject_relations() r WHERE (counts ->> r.relation)::bigint > 0;
+	PERFORM llmtrace.forget_values('payloads', NULL) WHERE body_count > 0;
+	PERFORM llmtrace.forget_values('sample_lineage', NULL) WHERE n > 0;
+	INSERT INTO llmtrace.erasure_log (erasure_id, kind, subject_digest, trace_digest, reason, trace_count, row_counts,
+		body_count, shared_body_count, datasets)
+	VALUES (erasure_id, kind, llmtrace.erasure_digest(subject),
+		llmtrace.erasure_digest((SELECT coalesce(string_agg(id::text, ',' ORDER BY id), '') FROM unnest(ids) id)),
+		reason, trace_count, counts, body_count, shared_body_count, datasets);
+END
+$$;
+COMMENT ON FUNCTION llmtrace.erase_subject(text, text, text, text) IS
+'Erases a subject (kind user_id, conversation_id, tenant_id or trace_id) in one transaction: the traces of which a span is the subject''s, whole; what waits to be folded; bodies that no other trace refers to; annotations and outcomes; the traces'' keys in samples, whose thresholds stay; ids in sample_lineage. erasure_log gets counts and digests. Folding and ingest wait meanwhile. VACUUM afterwards; erasure_plan tells what is out of reach.';

@@ -1,0 +1,222 @@
+# A subject is erased: nothing of it is left in a dump, what is others' stays,
+# all of it or nothing is done.  A store is cut to a budget: what has to stay
+# stays, and what is left still tells what there was.
+
+use strict;
+use warnings FATAL => 'all';
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
+use IPC::Run qw(start);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $top = abs_path(dirname(__FILE__) . '/../..');
+my $generate = $ENV{LLMTRACE_GENERATE} || "$top/bench/generate";
+
+plan skip_all => 'no generator: make bench/generate' unless -x $generate;
+
+my $node = PostgreSQL::Test::Cluster->new('erasure');
+$node->init(extra => [ '--encoding=UTF8', '--locale=C' ]);
+$node->append_conf('postgresql.conf', "jit = off\nfsync = off\nautovacuum = off\n");
+$node->start;
+
+my $folder = PostgreSQL::Test::Utils::tempdir();
+sub store
+{
+	my ($name, $options) = @_;
+	system("$generate $options --days 5 --until 2026-01-31T00:00:00Z >$folder/$name.jsonl") == 0 or die 'the generator failed';
+	$node->safe_psql('postgres', "CREATE DATABASE $name");
+	$node->safe_psql($name, <<SQL);
+CREATE EXTENSION llmtrace;
+SELECT llmtrace.create_store();
+\\copy llmtrace.otlp from '$folder/$name.jsonl' with (format csv, quote e'\\x01', delimiter e'\\x02')
+CALL llmtrace.fold(quiet_for => '0');
+SQL
+}
+sub is_true { my ($database, $sql, $what) = @_; is($node->safe_psql($database, $sql), 't', $what) }
+
+# --------------------------------------------------------------------- erasure ---
+
+store('erase', '--traces 80 --rich --seed 9');
+
+# Three traces of our subject, two of somebody who says the same in part; one of each waits to be folded.
+$node->safe_psql('erase', q{
+CREATE FUNCTION say(n int, who text, said text) RETURNS void LANGUAGE sql AS $$
+	SELECT llmtrace.ingest_otlp(json_build_object('resourceSpans', json_build_array(json_build_object('scopeSpans', json_build_array(json_build_object('spans', json_build_array(
+		json_build_object('traceId', lpad(to_hex(n), 32, 'ab'), 'spanId', lpad(to_hex(n), 16, 'cd'), 'name', 'chat', 'startTimeUnixNano', CASE n WHEN 7 THEN '1748736000' ELSE '1769500800' END || '000000000',
+			'endTimeUnixNano', CASE n WHEN 7 THEN '1748736001' ELSE '1769500801' END || '000000000', 'attributes', json_build_array(
+				json_build_object('key', 'gen_ai.operation.name', 'value', json_build_object('stringValue', 'chat')),
+				json_build_object('key', 'user.id', 'value', json_build_object('stringValue', who)),
+				json_build_object('key', 'gen_ai.conversation.id', 'value', json_build_object('stringValue', 'talk of ' || who)),
+				json_build_object('key', 'gen_ai.input.messages', 'value', json_build_object('stringValue',
+					json_build_array(json_build_object('role', 'system', 'content', 'You are a helpful assistant, to everybody.'),
+						json_build_object('role', 'user', 'content', said))::text))
+			))))))))::text)
+$$;
+SELECT say(1, 'subject-7f3a', 'my secret is MARK-one'), say(2, 'subject-7f3a', 'my secret is MARK-two'), say(4, 'other-1', 'nothing to hide');
+CALL llmtrace.fold('0');
+SELECT say(3, 'subject-7f3a', 'my secret is MARK-three'), say(5, 'other-2', 'nothing to hide, either');
+INSERT INTO llmtrace.annotation (trace_id, name, comment) SELECT trace_id, 'tone', 'MARK-annotation of ' || user_id FROM llmtrace.traces WHERE user_id = 'subject-7f3a';
+INSERT INTO llmtrace.outcome (trace_id, kind) SELECT trace_id, 'MARK-outcome' FROM llmtrace.traces WHERE user_id = 'subject-7f3a';
+INSERT INTO llmtrace.outcome (conversation_id, kind) VALUES ('talk of subject-7f3a', 'task'), ('talk of other-1', 'task');
+INSERT INTO llmtrace.ingest_rejected (span_id, reason) VALUES ('1', 'user subject-7f3a has no trace id'), ('2', 'no trace id');
+CREATE TABLE drawn AS SELECT seed, llmtrace.sample_agg(trace_id, 20, seed) AS traces, llmtrace.sample_agg(user_id, 20, seed) AS users
+	FROM llmtrace.traces, generate_series(1, 200) seed GROUP BY seed;
+SELECT llmtrace.eval_sample_take('golden', 'regression test', 1000, since => '2026-01-01');
+ANALYZE;
+});
+my $rest = $node->safe_psql('erase', "SELECT count(*) FROM llmtrace.traces WHERE user_id IS DISTINCT FROM 'subject-7f3a'");
+my $messages = "SELECT string_agg(md5(m::text), '' ORDER BY m::text) FROM llmtrace.messages m WHERE user_id IS DISTINCT FROM 'subject-7f3a'";
+my $others = $node->safe_psql('erase', $messages);
+
+# Whatever is the subject's: its name, ids of its traces and spans in any form, what it said.
+my @traces = map { substr('ab' x 16, 0, 31) . $_ } 1 .. 3;
+my @needles = ('subject-7f3a', 'MARK-', @traces, (map { my $id = $_; $id =~ s/^(.{8})(.{4})(.{4})(.{4})/$1-$2-$3-$4-/; $id } @traces),
+	map { substr('cd' x 8, 0, 15) . $_ } 1 .. 3);
+sub dump_of
+{
+	my $file = "$folder/dump.sql";
+	$node->command_ok([ 'pg_dump', '--no-sync', '-d', $node->connstr($_[0]), '-f', $file ], 'dump');
+	my $dump = slurp_file($file);
+	# PostgreSQL's newer versions write a random word
+	$dump =~ s/^\\(un)?restrict .*$//mg;
+	return $dump;
+}
+sub found { my ($dump) = @_; return join(', ', grep { index(lc $dump, lc $_) >= 0 } @needles) }
+my $before = dump_of('erase');
+is(found($before), join(', ', @needles), 'a dump has all of it before');
+my $statistics = "SELECT count(*) FROM pg_stats WHERE concat(most_common_vals, histogram_bounds) ~ 'subject-7f3a|MARK-'";
+cmp_ok($node->safe_psql('erase', $statistics), '>', 0, 'and so have statistics');
+
+my $plan = $node->safe_psql('erase', "SELECT relation, action, row_count FROM llmtrace.erasure_plan('user_id', 'subject-7f3a') WHERE action <> 'out of reach' ORDER BY 1, 2, 3");
+is($plan, join("\n", 'annotation|delete|3', 'data set golden|ask|3', 'directory|delete|2', 'folded|delete|2', 'fragments|delete|1', 'ingest_rejected|delete|1', 'outcome|delete|4', 'payloads|delete|3', 'payloads|keep|1',
+	(sort { (split /\|/, $a)[2] <=> (split /\|/, $b)[2] } ('public.drawn|erase from sample|' . $node->safe_psql('erase',
+		"SELECT count(*) FROM drawn WHERE EXISTS (SELECT FROM llmtrace.sample_items(traces) i WHERE i.key LIKE 'abab%' AND right(i.key, 1) IN ('1', '2', '3'))"),
+	'public.drawn|erase from sample|' . $node->safe_psql('erase', "SELECT count(*) FROM drawn WHERE EXISTS (SELECT FROM llmtrace.sample_items(users) i WHERE i.key = 'subject-7f3a')"))), 'sample_lineage|stamp|3'),
+	'the plan names all of it') or diag($plan);
+cmp_ok($node->safe_psql('erase', "SELECT count(*) FROM llmtrace.erasure_plan('user_id', 'subject-7f3a') WHERE action = 'out of reach'"), '>=', 3, 'and what it cannot reach');
+
+# Killed just before the end, or out of time: nothing is done.  Nothing comes in meanwhile.
+$node->safe_psql('erase', q{
+CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(60); RETURN new; END';
+CREATE TRIGGER slowly BEFORE INSERT ON llmtrace.erasure_log FOR EACH ROW EXECUTE FUNCTION slowly();
+});
+my $erase = "SELECT trace_count, body_count, shared_body_count, datasets FROM llmtrace.erase_subject('user_id', 'subject-7f3a', reason => 'request 17')";
+my ($out, $error) = ('', '');
+my $session = start([ 'psql', '-XAtq', '-d', $node->connstr('erase'), '-c', $erase ], '>', \$out, '2>', \$error);
+ok($node->poll_query_until('erase', "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"), 'an erasure is about to end');
+my ($status, undef, $refused) = $node->psql('erase', "SET lock_timeout = '500ms'; SELECT say(6, 'other-3', 'x')");
+like($refused, qr/lock timeout/, 'nothing comes in meanwhile');
+is($node->safe_psql('erase', 'SELECT count(*) FROM llmtrace.traces'), $rest + 3, 'readers go on');
+$node->safe_psql('erase', "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
+$session->finish;
+like($error, qr/terminating connection/, 'it is killed');
+($status, undef, $error) = $node->psql('erase', "SET statement_timeout = '3s'; $erase");
+like($error, qr/statement timeout/, 'another one runs out of time');
+$node->safe_psql('erase', 'DROP TRIGGER slowly ON llmtrace.erasure_log; DROP FUNCTION slowly');
+ok(dump_of('erase') eq $before, 'all is as it was');
+
+is($node->safe_psql('erase', $erase), '3|3|1|{golden}', 'erased');
+my $after = dump_of('erase');
+is(found($after), '', 'a dump has nothing of it');
+is($node->safe_psql('erase', $statistics =~ s/count\(\*\)/string_agg(tablename || '.' || attname, ', ')/r), '', 'nor have statistics');
+is($node->safe_psql('erase', $messages), $others, 'others still say what they said');
+is($node->safe_psql('erase', 'SELECT count(*) FROM llmtrace.traces'), $rest, 'other traces are there');
+is($node->safe_psql('erase', "SELECT count(*) FROM llmtrace.messages WHERE content LIKE 'You are a helpful%'"), 2, 'a body that others share stays');
+is($node->safe_psql('erase', 'SELECT conversation_id FROM llmtrace.outcome'), 'talk of other-1', "other's outcomes stay");
+is($node->safe_psql('erase', "SELECT count(*), count(DISTINCT erased_digest), count(trace_id), min(dataset) FROM llmtrace.sample_lineage WHERE erased_at IS NOT NULL"), '3|3|0|golden', 'lineage is stamped');
+is_true('erase', "SELECT bool_or(erased_digest = llmtrace.erasure_digest('$traces[0]')) FROM llmtrace.sample_lineage", 'who has a copy can tell its rows');
+is_true('erase', "SELECT count(*) = 1 AND bool_and(trace_count = 3 AND reason = 'request 17' AND subject_digest = llmtrace.erasure_digest('subject-7f3a')) FROM llmtrace.erasure_log", 'the log has its proof');
+for my $column (qw(traces users))
+{
+	my $what = $column eq 'traces' ? 'trace_id' : 'user_id';
+	my $z = $node->safe_psql('erase', "SELECT round(((avg((llmtrace.sample_count($column)).estimate) - n) / greatest(stddev((llmtrace.sample_count($column)).estimate) / sqrt(count(*)), 1e-6))::numeric, 2)
+		FROM drawn, (SELECT count(DISTINCT $what) AS n FROM llmtrace.traces) t GROUP BY n");
+	cmp_ok(abs($z), '<', 3.5, "samples of $column estimate those who are left (z $z)");
+}
+$node->safe_psql('erase', "CALL llmtrace.fold('0')");
+is($node->safe_psql('erase', 'SELECT count(*) FROM llmtrace.traces'), $rest, 'and it does not come back');
+
+# A partition of which nothing is left goes, with its statistics; it is made anew.
+my $partitions = "SELECT string_agg(inhrelid::regclass::text, ' ' ORDER BY 1) FROM pg_inherits WHERE inhparent IN ('llmtrace.folded'::regclass, 'llmtrace.payloads'::regclass)";
+my $parts = $node->safe_psql('erase', $partitions);
+$node->safe_psql('erase', "SELECT say(7, 'subject-7f3a', 'MARK-alone on that day'); CALL llmtrace.fold('0'); ANALYZE;");
+cmp_ok($node->safe_psql('erase', $statistics), '>', 0, 'statistics of a partition of its own');
+is($node->safe_psql('erase', "SELECT trace_count, body_count FROM llmtrace.erase_subject('user_id', 'subject-7f3a')"), '1|2', 'erased');
+is($node->safe_psql('erase', $statistics =~ s/count\(\*\)/string_agg(tablename || '.' || attname, ', ')/r), '', 'no statistics');
+is($node->safe_psql('erase', $partitions), $parts, 'nor the partition');
+is($node->safe_psql('erase', "SELECT say(7, 'other-3', 'again'); CALL llmtrace.fold('0'); SELECT count(*) FROM llmtrace.traces WHERE user_id = 'other-3'"), "\n1", 'until something comes in for it');
+$rest++;
+
+# The other kinds.
+for my $kind (qw(conversation_id trace_id))
+{
+	my $column = $kind eq 'trace_id' ? 'llmtrace.trace_hex(trace_id)' : $kind;
+	my $subject = $node->safe_psql('erase', "SELECT $column FROM llmtrace.traces WHERE $kind IS NOT NULL AND user_id NOT LIKE 'other%' ORDER BY 1 LIMIT 1");
+	my $n = $node->safe_psql('erase', "SELECT count(*) FROM llmtrace.traces WHERE $column = '$subject'");
+	cmp_ok($n, '>', 0, "there is a $kind");
+	is($node->safe_psql('erase', "SELECT trace_count FROM llmtrace.erase_subject('$kind', '$subject')"), $n, "$kind is erased");
+	ok(index(dump_of('erase'), $subject) < 0, "a dump has no trace of that $kind");
+}
+is_true('erase', 'SELECT bool_and(content IS NOT NULL) FROM llmtrace.messages', 'no body is missing');
+
+# ------------------------------------------------------------------- retention ---
+
+store('plain', '--traces 800');
+my $truth = $node->safe_psql('plain', 'SELECT avg((error_count > 0)::int) FROM llmtrace.traces');
+my $judged = $node->safe_psql('plain', "INSERT INTO llmtrace.annotation (trace_id, name, score) SELECT trace_id, 'tone', 1 FROM llmtrace.traces ORDER BY trace_id LIMIT 12;
+	SELECT string_agg(trace_id::text, ',' ORDER BY trace_id) FROM llmtrace.annotation WHERE source = 'human'");
+my $budget = $node->safe_psql('plain', 'SELECT sum(pg_column_size(trajectory)) / 6 FROM llmtrace.folded');
+
+# Over keys of the ranks: on average the estimate is right, though what is left is not.
+my $rounds = 40;
+my @found = split /\n/, $node->safe_psql('plain', join('', map { qq{
+BEGIN;
+UPDATE llmtrace.secret SET secret = sha256('secret $_');
+CREATE TEMP TABLE kept ON COMMIT DROP AS SELECT * FROM llmtrace.retain($budget, strata => '{feature}');
+SELECT (SELECT kept_bytes <= $budget FROM kept), b.trace_count, b.stored_error_rate, b.error_rate_est, b.error_rate_stderr, b.population_count_est,
+	(SELECT count(*) FROM llmtrace.traces t JOIN llmtrace.annotation a USING (trace_id) WHERE a.source = 'human'),
+	(SELECT bool_and(keep_probability > 0 AND keep_probability <= 1 AND keep_reason IS NOT NULL) FROM llmtrace.folded)
+FROM llmtrace.sampling_bias('2026-01-01', 'infinity') b;
+ROLLBACK;} } 1 .. $rounds));
+is(scalar @found, $rounds, 'retained so often');
+my ($sum, $squares, $stored, $covered, $all, $all_squares) = (0) x 6;
+for (@found)
+{
+	my ($fits, $n, $rate, $estimate, $stderr, $population, $judged_count, $probable) = split /\|/;
+	$fits eq 't' && $judged_count == 12 && $probable eq 't' or fail("fits $fits, judged $judged_count, probabilities $probable");
+	$sum += $estimate, $squares += $estimate ** 2, $stored += $rate / $rounds, $covered += abs($estimate - $truth) < 2 * $stderr;
+	$all += $population, $all_squares += $population ** 2;
+}
+sub z { my ($sum, $squares, $n, $true) = @_; my $mean = $sum / $n; return ($mean - $true) / (sqrt(($squares / $n - $mean ** 2) / ($n - 1)) || 1e-9) }
+cmp_ok($stored, '>', 1.5 * $truth, sprintf('what is left misstates failures: %.2f of %.2f', $stored, $truth));
+cmp_ok(abs(z($all, $all_squares, $rounds, 800)), '<', 3.5, 'how many there were is estimated without bias');
+cmp_ok(abs($sum / $rounds - $truth), '<', 0.03, sprintf('sampling_bias recovers failures: %.3f of %.3f', $sum / $rounds, $truth));
+cmp_ok($covered, '>=', 0.8 * $rounds, "its standard error tells how well ($covered of $rounds within two)");
+
+my $kept = $node->safe_psql('plain', "SELECT kept_count, dropped_count, demoted_count FROM llmtrace.retain($budget, always => '{ name = \"no such\" }')");
+like($kept, qr/^\d+\|\d+\|\d+$/, 'retained');
+my ($left, $dropped) = split /\|/, $kept;
+is($left + $dropped, 800, 'all are counted');
+is($node->safe_psql('plain', 'SELECT trace_count, dropped_count, threshold IS NOT NULL FROM llmtrace.retention_log'), "800|$dropped|t", 'what there was is noted');
+is($node->safe_psql('plain', "SELECT string_agg(trace_id::text, ',' ORDER BY trace_id) FROM llmtrace.traces JOIN llmtrace.annotation USING (trace_id) WHERE source = 'human'"), $judged, 'what was judged is there');
+is_true('plain', 'SELECT NOT EXISTS (SELECT FROM llmtrace.folded f FULL JOIN llmtrace.directory d USING (trace_id, started_at) WHERE f.span_count IS NULL OR d.trace_id IS NULL)', 'the directory knows');
+is($node->safe_psql('plain', "SELECT dropped_count FROM llmtrace.retain($budget)"), 0, 'once more drops nothing');
+is_true('plain', "SELECT count(*) = $left AND min(keep_probability) < 1 FROM llmtrace.folded", 'nor does it forget probabilities');
+my $smaller = $node->safe_psql('plain', "SELECT kept_bytes <= $budget / 2 FROM llmtrace.retain($budget / 2)");
+is($smaller, 't', 'less again');
+
+# Bodies go before traces.
+store('bodies', '--traces 80 --rich --seed 4');
+$node->safe_psql('bodies', "INSERT INTO llmtrace.outcome (trace_id) SELECT trace_id FROM llmtrace.traces ORDER BY trace_id LIMIT 5");
+my $size = $node->safe_psql('bodies', 'SELECT (SELECT sum(pg_column_size(trajectory)) FROM llmtrace.folded) + (SELECT sum(pg_column_size(body)) FROM llmtrace.payloads) / 2');
+like($node->safe_psql('bodies', "SELECT kept_count, dropped_count, demoted_count > 10, kept_bytes <= $size, body_count > 100 FROM llmtrace.retain($size)"), qr/^80\|0\|t\|t\|t$/, 'only bodies go');
+is_true('bodies', "SELECT (SELECT sum(pg_column_size(trajectory)) FROM llmtrace.folded) + (SELECT sum(pg_column_size(body)) FROM llmtrace.payloads) <= $size", 'the budget holds');
+is_true('bodies', "SELECT bool_and(m.content IS NOT NULL) FROM llmtrace.messages m JOIN llmtrace.folded f USING (trace_id) WHERE f.keep_reason <> 'demoted'", 'who keeps bodies keeps all');
+is_true('bodies', "SELECT count(DISTINCT trace_id) = 5 FROM llmtrace.outcome JOIN llmtrace.folded f USING (trace_id) WHERE f.keep_reason = 'rule' AND f.body_probability = 1", 'what has an outcome keeps them');
+is_true('bodies', "SELECT count(*) > 5 AND bool_and(abs(e.weight * f.body_probability - 1) < 1e-9 AND f.keep_reason <> 'demoted')
+	FROM llmtrace.eval_sample(80, since => '2026-01-01') e JOIN llmtrace.folded f ON f.trace_id = e.trace_id::uuid", 'eval sets are of those, and weigh for the others');
+is_true('bodies', "SELECT score > 1 AND reasons ~ 'outcome' FROM llmtrace.outcome, llmtrace.keep_score(llmtrace.trace_hex(trace_id)) ORDER BY score DESC LIMIT 1", 'a score has reasons');
+
+done_testing();
