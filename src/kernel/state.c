@@ -241,13 +241,14 @@ text_fraction(JsonReader *r, const char *digits, int n, int bits)
 static int128
 text_fixed(JsonReader *r, int bits, int128 max)
 {
-	Bytes		text = json_peek_text(r);
-	const char *p = text.data;
-	const char *end = text.data + text.len;
+	const char *p;
+	const char *end;
 	uint128		value = 0;
 
-	if (r->token != JSON_TOKEN_NUMBER || *p == '-')
+	if (r->token != JSON_TOKEN_NUMBER || *json_peek_text(r).data == '-')
 		json_fail(r, "a number that is not negative");
+	p = json_peek_text(r).data;
+	end = p + json_peek_text(r).len;
 	for (; p < end && *p >= '0' && *p <= '9'; p++)
 	{
 		value = value * 10 + (uint128) (*p - '0');
