@@ -130,7 +130,7 @@ FROM (SELECT trajectory_agg('00000000-0000-0000-0000-000000000001'::uuid, '1', N
 		FROM generate_series(1, 300) i GROUP BY i) x, kept}), 't', 'pictures are XML, whatever the names');
 }
 
-# What jsonb takes to be made is given back after each row: 750 MB if it were not.
+# What jsonb takes to be made is given back after each row: 250 MB and 800 MB if not.
 SKIP:
 {
 	skip 'the system does not say what a process takes', 2 if !-r '/proc/self/status';
@@ -146,7 +146,7 @@ CREATE TABLE wide AS SELECT trajectory_agg('00000000-0000-0000-0000-000000000001
 SET work_mem = '8MB';
 SELECT NULL FROM wide, $function(t) HAVING count(*) < 99999;
 SELECT (regexp_match(pg_read_file('/proc/self/status'), 'VmHWM:\\s+(\\d+)'))[1]::int / 1024});
-		cmp_ok($megabytes, '<', 250, "memory of $function is bounded");
+		cmp_ok($megabytes, '<', 180, "memory of $function is bounded");
 	}
 }
 
