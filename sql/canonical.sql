@@ -28,6 +28,7 @@ FROM (VALUES
 	('Langfuse, inclusive', '{"langfuse.observation.type": "generation", "langfuse.observation.usage_details": "{\"input\":183,\"output\":42,\"total\":225,\"input_cached_tokens\":64}"}'),
 	('MLflow', '{"mlflow.spanType": "\"CHAT_MODEL\"", "mlflow.llm.model": "m-1", "mlflow.chat.tokenUsage": "{\"input_tokens\":183,\"output_tokens\":42}"}'),
 	('no JSON', '{"langfuse.observation.type": "generation", "langfuse.observation.usage_details": "{''input'': 119}", "llm.invocation_parameters": "None"}'),
+	('wide JSON', '{"langfuse.observation.type": "generation", "langfuse.observation.usage_details": "{\"steps\":[{}' || repeat(',{}', 99) || '],\"input\":119}"}'),
 	('deep JSON', '{"langfuse.observation.type": "generation", "langfuse.observation.usage_details": "' || repeat('[', 20000) || '"}')) v(convention, attributes),
 	spans(pg_temp.span(attributes));
 

@@ -134,6 +134,15 @@ SELECT call, plan_distance('a(n > 1, n <= 3, s >= b, k != 5)', trajectory_from_a
 	jsonb_build_array(jsonb_build_object('tool', 'a', 'args', call::jsonb)))) AS distance
 FROM (VALUES ('{"n": 2, "s": "c", "k": 4}'), ('{"n": 3.5, "s": "c", "k": 4}'), ('{"n": 2, "s": "a", "k": 5}'), ('{"n": 2, "s": "b"}')) v(call);
 
+-- Arguments as text, with many objects; and such as JSON has not.
+SELECT jsonb_array_length(arguments->'l') AS objects FROM actions((SELECT trajectory_agg('5b8efff7-98d7-4f5b-9a1c-0d3c2b1a0f9e', '1', NULL, 'a', 1, 2, NULL, NULL, jsonb_build_object(
+	'gen_ai.operation.name', 'execute_tool', 'gen_ai.tool.call.arguments', format('{"l": [{}%s]}', repeat(', {}', 99))))));
+CREATE TABLE odd AS SELECT trajectories_from_otlp('{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "5b8efff798d74f5b9a1c0d3c2b1a0f9e", "spanId": "0000000000000001",
+	"name": "a", "startTimeUnixNano": "1", "endTimeUnixNano": "2", "attributes": [{"key": "gen_ai.operation.name", "value": {"stringValue": "execute_tool"}},
+	{"key": "gen_ai.tool.name", "value": {"stringValue": "a"}}, {"key": "gen_ai.tool.call.arguments", "value": {"kvlistValue": {"values": [
+	{"key": "n", "value": {"doubleValue": "NaN"}}, {"key": "b", "value": {"bytesValue": "AAAA"}}]}}}]}]}]}]}') AS t;
+SELECT arguments, plan_distance('a', t) AS a, plan_distance('a(n <= 3)', t) > 0 AS at_most, plan_distance('a(n >= 3)', t) > 0 AS at_least FROM odd, actions(t);
+
 -- Options: costs, effects of what the plan does not name, and mistakes.
 SELECT explain('a -> b', did('a', 'x', 'y', 'b'), '{"effects": {"x": "write", "y": "generic", "b": "read"}}');
 SELECT explain('a -> b', did('b', 'a'), '{"order_weight": 0}'), explain('a -> b', did('b', 'a'), '{"order_weight": 1}');
@@ -192,6 +201,21 @@ SELECT t::text::jsonb #>> '{spans,0,derived,plan}' AS kept, trace_plan(t) FROM (
 SELECT trace_plan(t), trace_plan(t, '{"ordered": true}') AS ordered, trace_plan(t, '{"tools": ["other"]}') AS by_rules
 FROM (VALUES ('{"trace_id": "5b8efff798d74f5b9a1c0d3c2b1a0f9e", "spans": [{"span_id": "0000000000000001", "name": "x", "start_ns": 1, "end_ns": 2, "derived": {"plan": "{\"steps\": [{\"id\": \"a\", \"tool\": \"a\"}, {\"id\": \"b\", \"tool\": \"b\"}]}"}}]}'::trajectory)) v(t);
 SELECT step_id, label, effect, is_error, is_unjudged FROM plan_alignment('a[2.5] -> b', did('b', 'c'), '{"effects": {"c": "read", "b": "write"}}');
+
+-- However long the notes are, what is read of them can be read back.
+CREATE FUNCTION noted(VARIADIC notes text[]) RETURNS trajectory LANGUAGE sql AS $$
+	SELECT llmtrace.trajectory_agg('5b8efff7-98d7-4f5b-9a1c-0d3c2b1a0f9e', to_hex(i), NULL, 'x', i, 10000, NULL, NULL, jsonb_build_object('gen_ai.plan', note))
+	FROM unnest(notes) WITH ORDINALITY n(note, i) $$;
+SET statement_timeout = '20s';
+SELECT what, p = p::text::plan AS reads_back, jsonb_array_length(p::text::jsonb->'steps') AS steps, jsonb_array_length(p::text::jsonb->'revisions') AS revisions
+FROM (SELECT what, trace_plan(t) AS p FROM (
+	SELECT 'steps' AS what, noted('[' || string_agg('{"tool": "a", "args": {"n": {}}}', ', ') || ']') AS t FROM generate_series(1, 1000)
+	UNION ALL SELECT 'names', noted(format('["%1$s", "%1$s"]', repeat('é', 512)))
+	UNION ALL SELECT 'revisions', noted(VARIADIC array_agg((SELECT string_agg('s' || i * k, ' -> ') FROM generate_series(1, 200) k))) FROM generate_series(1, 520) i
+	UNION ALL SELECT 'order', noted('[' || string_agg(format('{"id": %s, "tool": "a", "after": %s}', i, (SELECT jsonb_agg(k) FROM generate_series(1, 320) k)), ', ') || ']')
+		FROM generate_series(1, 320) i) x) y;
+SELECT length(format('[{"tool": "a", "alternatives": [%s]}]', string_agg('"b"', ', '))::plan::text) FROM generate_series(1, 20000);
+RESET statement_timeout;
 
 -- The metrics of others.
 SELECT mode, plan_match(p, did('a', 'b'), mode) AS same, plan_match(p, did('b', 'a'), mode) AS swapped,

@@ -56,6 +56,7 @@ SELECT '{"traces": 0, "frames": []}'::profile;
 
 -- Bad input.
 SELECT profile_subtract(a.p, b.p) FROM part a, part b WHERE a.n = 1 AND b.n = 2;
+SELECT '{"traces": 2, "frames": [{"depth": 1, "name": "a", "calls": 2, "errors": 2}]}'::profile - '{"traces": 1, "frames": [{"depth": 1, "name": "a", "calls": 1}]}'::profile;
 SELECT profile_agg(t, -1) FROM run;
 SELECT ''::profile;
 SELECT '{"traces": 1}'::profile;

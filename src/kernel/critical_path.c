@@ -99,10 +99,8 @@ path_next_root(const PathInput *in, uint32 *at, uint32 *root)
 bool
 span_overruns(const PathInput *in, uint32 ordinal)
 {
-	int32		p = in->parent[ordinal];
+	int32		p = in->above[ordinal];
 
-	while (p >= 0 && role_of(in, p) == ROLE_HIDDEN)
-		p = in->parent[p];
 	return p >= 0 && in->own_end_ns[ordinal] > in->own_end_ns[p];
 }
 

@@ -44,6 +44,7 @@ typedef struct PathInput
 	const int64 *end_ns;		/* none is open */
 	const int64 *own_end_ns;	/* the same, before parents were made longer */
 	const uint8 *role;			/* PathRole, or NULL if all are waited for */
+	const int32 *above;			/* the parent, past hidden ones; -1 for none */
 	uint32		first_root;		/* the roots from here … */
 	uint32		last;			/* … to before here */
 	bool		drops_overruns; /* whoever outlives the parent is not waited for */

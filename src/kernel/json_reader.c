@@ -213,7 +213,8 @@ json_depth(Bytes text)
 			case '{':
 			case '[':
 				if (!in_string)
-					deepest = Max(deepest, ++depth);
+					depth++;
+				deepest = Max(deepest, depth);
 				break;
 			case '}':
 			case ']':

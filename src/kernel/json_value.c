@@ -99,6 +99,7 @@ json_read_value(JsonReader *r, ValueStack *stack)
 	return read_value(r, stack, 0);
 }
 
+/* What JSON cannot say (bytes, infinities) is null. */
 void
 json_put_value(StringInfo buf, const Value *v)
 {
@@ -119,7 +120,10 @@ json_put_value(StringInfo buf, const Value *v)
 			appendStringInfo(buf, INT64_FORMAT, v->integer);
 			break;
 		case VALUE_DOUBLE:
-			json_put_double(buf, v->number);
+			if (isfinite(v->number))
+				json_put_double(buf, v->number);
+			else
+				appendStringInfoString(buf, "null");
 			break;
 		case VALUE_ARRAY:
 		case VALUE_KVLIST:
@@ -252,20 +256,27 @@ put_folded_container(StringInfo buf, const Value *v, ValueFolding folding)
 	FoldedMember *members;
 	Value		element;
 	StringInfoData bytes;
+	const char *at;
 	uint32		n = 0;
 
 	value_iterate(&it, v);
 	members = palloc_extended(Max(it.left, 1) * sizeof(FoldedMember), MCXT_ALLOC_HUGE);
+	initStringInfo(&bytes);
 	while (value_next(&it, &members[n].key, &element))
 	{
+		int			before = bytes.len;
+
 		if (it.has_keys && folding.strings && element.type == VALUE_EMPTY)
 			continue;			/* a member that is null is none */
 		if (!it.has_keys)
 			members[n].key = (Bytes) {"", 0};
-		initStringInfo(&bytes);
 		value_put_folded(&bytes, &element, folding);
-		members[n++].value = (Bytes) {bytes.data, bytes.len};
+		members[n++].value.len = bytes.len - before;
 	}
+	/* the bytes no longer move */
+	at = bytes.data;
+	for (uint32 i = 0; i < n; at += members[i++].value.len)
+		members[i].value.data = at;
 	if (it.has_keys || folding.lists)
 		qsort(members, n, sizeof(FoldedMember), compare_members);
 	put_varint(buf, n);
@@ -275,8 +286,8 @@ put_folded_container(StringInfo buf, const Value *v, ValueFolding folding)
 			put_folded_string(buf, members[i].key, false);
 		put_varint(buf, members[i].value.len);
 		put_bytes(buf, members[i].value.data, members[i].value.len);
-		pfree(unconstify(char *, members[i].value.data));
 	}
+	pfree(bytes.data);
 	pfree(members);
 }
 

@@ -90,6 +90,23 @@ mark_followers(Trajectory *t, PathInput *in)
 	}
 }
 
+/* Spans that their children take the place of. */
+static void
+hide(const Trajectory *t, PathInput *in, const uint8 *hidden)
+{
+	int32	   *above = palloc_extended(t->n * sizeof(int32), MCXT_ALLOC_HUGE);
+
+	for (uint32 i = 0; i < t->n; i++)
+	{
+		int32		p = t->parent[i];
+
+		above[i] = p >= 0 && hidden[p] ? above[p] : p;
+		if (hidden[i])
+			make_roles(t, in)[i] = ROLE_HIDDEN;
+	}
+	in->above = above;
+}
+
 /* Ends that take in the spans below that are waited for. */
 static void
 extend_ends(const Trajectory *t, PathInput *in)
@@ -120,7 +137,7 @@ path_input(Trajectory *t, const PathOptions *options)
 {
 	const int64 *ends = path_ends(t);
 	PathInput	in = {
-		.n = t->n,.span_id = t->span_id,.parent = t->parent,.subtree = t->subtree,
+		.n = t->n,.span_id = t->span_id,.parent = t->parent,.above = t->parent,.subtree = t->subtree,
 		.start_ns = t->start_ns,.end_ns = ends,.own_end_ns = ends,
 		.first_root = 0,.last = t->n,
 		.drops_overruns = options->async == ASYNC_EXCLUDE,
@@ -141,9 +158,7 @@ path_input(Trajectory *t, const PathOptions *options)
 			mark_followers(t, &in);
 	}
 	if (options->hidden)
-		for (uint32 i = 0; i < t->n; i++)
-			if (options->hidden[i])
-				make_roles(t, &in)[i] = ROLE_HIDDEN;
+		hide(t, &in, options->hidden);
 	if (options->is_jaeger)
 		drop_orphans(t, &in);
 	if (options->async == ASYNC_EXTEND)

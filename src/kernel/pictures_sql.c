@@ -7,6 +7,7 @@
 
 #include "kernel/flamegraph.h"
 #include "kernel/json_reader.h"
+#include "kernel/otlp.h"
 #include "kernel/profile_sql.h"
 #include "kernel/spans.h"
 #include "kernel/svg.h"
@@ -15,6 +16,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
+#include "utils/memutils.h"
 
 PG_FUNCTION_INFO_V1(trajectory_waterfall_svg);
 Datum
@@ -119,13 +121,15 @@ trajectory_grafana_trace(PG_FUNCTION_ARGS)
 	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
 	Value	   *room = palloc_extended(Max(t->max_attributes, 1) * sizeof(Value), MCXT_ALLOC_HUGE);
 	struct varlena **tags = palloc0(Max(t->resource_count, 1) * sizeof(struct varlena *));
+	MemoryContext outer = CurrentMemoryContext;
+	MemoryContext scratch = AllocSetContextCreate(outer, "llmtrace tags", ALLOCSET_DEFAULT_SIZES);
 	StringInfoData buf;
-	char		trace_id[33];
+	StringInfoData trace_id;
 	RowWriter	w;
 
 	initStringInfo(&buf);
-	for (int i = 0; i < 16; i++)
-		snprintf(trace_id + 2 * i, 3, "%02x", t->summary.trace_id[i]);
+	initStringInfo(&trace_id);
+	hex_put(&trace_id, t->summary.trace_id, sizeof(t->summary.trace_id));
 	row_writer_init(&w, fcinfo);
 	for (uint32 i = 0; i < t->n; i++)
 	{
@@ -133,13 +137,17 @@ trajectory_grafana_trace(PG_FUNCTION_ARGS)
 		const Resource *resource = &t->resources[class->resource];
 		const SpanExtra *extra = trajectory_extra(t, i);
 		AttrList	list = trajectory_attributes(t, i, room);
-		struct varlena *own = key_values(t, &list, &buf);
+		struct varlena *own;
 
 		CHECK_FOR_INTERRUPTS();
 		if (tags[class->resource] == NULL)
 			tags[class->resource] = key_values(t, &resource->attributes, &buf);
+		/* jsonb_in leaves behind what it took to parse */
+		MemoryContextSwitchTo(scratch);
+		own = key_values(t, &list, &buf);
+		MemoryContextSwitchTo(outer);
 		row_begin(&w);
-		row_cstring(&w, trace_id);
+		row_text(&w, (Bytes) {trace_id.data, trace_id.len});
 		row_hex_id(&w, trajectory_span_id(t, i));
 		row_parent_id(&w, t, i);
 		row_text(&w, class->name);
@@ -152,7 +160,7 @@ trajectory_grafana_trace(PG_FUNCTION_ARGS)
 		row_int4(&w, class->is_error ? 2 : class->status == 1 ? 1 : 0);
 		row_text_or_null(&w, extra ? extra->status_message : (Bytes) {NULL, 0});
 		row_end(&w);
-		pfree(own);
+		MemoryContextReset(scratch);
 	}
 	return (Datum) 0;
 }

@@ -31,8 +31,10 @@
 
 #define PLAN_VERSION 1
 
-#define PLAN_MAX_STEPS 1000		/* with those of sub-plans and revisions */
+/* With those of sub-plans; as many again for each revision. */
+#define PLAN_MAX_STEPS 1000
 #define PLAN_MAX_EDGES 100000
+
 #define PLAN_MAX_REPEAT 1000
 #define PLAN_MAX_REVISIONS 1000
 #define PLAN_MAX_DEPTH 8		/* of sub-plans */

@@ -339,8 +339,8 @@ compare_values(const Value *a, const Value *b, bool *is_comparable)
 		return bytes_compare(value_bytes(a), value_bytes(b));
 	if (a->type == VALUE_INT && b->type == VALUE_INT)
 		return (a->integer > b->integer) - (a->integer < b->integer);
-	*is_comparable = (a->type == VALUE_INT || a->type == VALUE_DOUBLE) &&
-		(b->type == VALUE_INT || b->type == VALUE_DOUBLE);
+	*is_comparable = (a->type == VALUE_INT || (a->type == VALUE_DOUBLE && !isnan(x))) &&
+		(b->type == VALUE_INT || (b->type == VALUE_DOUBLE && !isnan(y)));
 	return (x > y) - (x < y);
 }
 

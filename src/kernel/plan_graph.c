@@ -119,7 +119,7 @@ plan_check(const ActionPlan *plan)
 		steps += check_plan(plan->revisions[i].plan, 0, &edges);
 	}
 	if (plan->revision_count > PLAN_MAX_REVISIONS || steps > PLAN_MAX_STEPS * (1 + plan->revision_count) ||
-		plan->step_count > PLAN_MAX_STEPS || edges > PLAN_MAX_EDGES)
+		plan->step_count > PLAN_MAX_STEPS || edges > PLAN_MAX_EDGES * (1 + (uint64) plan->revision_count))
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("plan is too large"),
@@ -130,6 +130,9 @@ plan_check(const ActionPlan *plan)
 						   PLAN_MAX_REVISIONS)));
 }
 
+/* For what numbers an id: "_4294967295". */
+#define NUMBER_ROOM 11
+
 static bool
 is_taken(const ActionPlan *plan, Bytes id)
 {
@@ -139,27 +142,47 @@ is_taken(const ActionPlan *plan, Bytes id)
 	return false;
 }
 
-/* Steps without an id are called after what they name: search, search_2, … */
+/* What a step is called after. */
+static Bytes
+step_name(const PlanStep *s)
+{
+	return s->matcher_count > 0 ? s->matchers[0].name : BYTES_LITERAL("step");
+}
+
+/*
+ * Steps without an id are called after what they name: search, search_2, …
+ * Where a name comes again, the numbers go on from the last one.
+ */
 void
 plan_name_steps(ActionPlan *plan, Arena *arena)
 {
+	uint32	   *numbers = palloc0((plan->step_count + 1) * sizeof(uint32));
+
 	for (uint32 i = 0; i < plan->step_count; i++)
 	{
 		PlanStep   *s = &plan->steps[i];
-		Bytes		name = s->matcher_count > 0 ? s->matchers[0].name : BYTES_LITERAL("step");
+		Bytes		name = step_name(s);
 		Bytes		id = name;
+		uint32		number = 1;
 
 		if (s->id.len > 0)
 			continue;
-		for (uint32 k = 2; is_taken(plan, id); k++)
+		for (uint32 k = i; k-- > 0 && number == 1;)
+			if (numbers[k] > 0 && bytes_equal(step_name(&plan->steps[k]), name))
+				number = numbers[k];
+		while (is_taken(plan, id))
 		{
-			char	   *numbered = psprintf("%.*s_%u", (int) Min(name.len, PLAN_MAX_NAME), name.data, k);
+			char	   *numbered = psprintf("%.*s_%u", utf8_clip(name, PLAN_MAX_NAME - NUMBER_ROOM),
+											name.data, ++number);
 
+			CHECK_FOR_INTERRUPTS();
 			id = arena_copy(arena, numbered, strlen(numbered));
 			pfree(numbered);
+			numbers[i] = number;
 		}
 		s->id = id;
 	}
+	pfree(numbers);
 }
 
 /* ----------------------------------------------------------------- order --- */

@@ -471,12 +471,18 @@ read_matcher(PlanReader *r)
 static void
 add_matcher(PlanReader *r, PlanStep *s, PlanMatcher m)
 {
-	PlanMatcher *more = arena_alloc(r->arena, (s->matcher_count + 1) * sizeof(PlanMatcher));
+	uint32		n = s->matcher_count;
 
-	if (s->matcher_count > 0)
-		memcpy(more, s->matchers, s->matcher_count * sizeof(PlanMatcher));
-	more[s->matcher_count++] = m;
-	s->matchers = more;
+	/* there is room for as many as the next power of two */
+	if ((n & (n - 1)) == 0)
+	{
+		PlanMatcher *more = arena_alloc(r->arena, Max(2 * (size_t) n, 1) * sizeof(PlanMatcher));
+
+		if (n > 0)
+			memcpy(more, s->matchers, n * sizeof(PlanMatcher));
+		s->matchers = more;
+	}
+	s->matchers[s->matcher_count++] = m;
 }
 
 /* An id may be a number. */
@@ -874,6 +880,7 @@ plan_from_text(const char *text, size_t len, Arena *arena)
 	return plan;
 }
 
+<<<<<<< HEAD
 static ActionPlan *
 read_record(PlanReader *r, Bytes text)
 {
@@ -884,11 +891,22 @@ read_record(PlanReader *r, Bytes text)
 	json_reader_init(&r->json, text.data, text.len, "plan", r->arena);
 	plan = read_plan(r, 0, false, NULL);
 	return plan != NULL && plan->step_count > 0 ? plan : NULL;
+=======
+static bool
+has_too_many_edges(const ActionPlan *plan)
+{
+	uint64		edges = 0;
+
+	for (uint32 i = 0; i < plan->step_count; i++)
+		edges += plan->steps[i].after_count;
+	return edges > PLAN_MAX_EDGES;
+>>>>>>> revb
 }
 
 /*
  * A plan that an agent recorded: JSON with steps that name tools or agents, or
- * names with arrows between them.  NULL if the text is none.
+ * names with arrows between them.  NULL if the text is none, or has an order
+ * that no plan can have.
  */
 ActionPlan *
 plan_from_record(Bytes text, bool is_ordered, Arena *arena)
@@ -897,6 +915,7 @@ plan_from_record(Bytes text, bool is_ordered, Arena *arena)
 
 	if (!looks_like_json(text.data, text.len))
 		return plan_from_arrows(text, arena);
+<<<<<<< HEAD
 	return read_record(&r, text);
 }
 
@@ -907,6 +926,13 @@ plan_from_outline(Bytes text, bool is_ordered, Arena *arena)
 	PlanReader	r = {.arena = arena,.is_record = true,.is_outline = true,.is_ordered = is_ordered};
 
 	return looks_like_json(text.data, text.len) ? read_record(&r, text) : NULL;
+=======
+	if (!json_text_is_readable(text))
+		return NULL;
+	json_reader_init(&r.json, text.data, text.len, "plan", arena);
+	plan = read_plan(&r, 0, false, NULL);
+	return plan != NULL && plan->step_count > 0 && !has_too_many_edges(plan) ? plan : NULL;
+>>>>>>> revb
 }
 
 /* --------------------------------------------------------------- writing --- */

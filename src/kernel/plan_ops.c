@@ -8,7 +8,7 @@
 #include "compat.h"
 #include "kernel/json_value.h"
 #include "kernel/plan_sql.h"
-#include "kernel/row_writer.h"
+#include "kernel/spans.h"
 #include "kernel/trajectory_sql.h"
 #include "kernel/transcript.h"
 #include "miscadmin.h"
@@ -140,8 +140,6 @@ row_edge(const PlanRow *r, StringInfo buf)
 static void
 put_alignment_row(RowWriter *w, const Trajectory *t, const PlanRow *r, StringInfo buf)
 {
-	char		id[17];
-
 	row_begin(w);
 	if (r->step == NO_STEP)
 		for (int i = 0; i < 3; i++)
@@ -157,9 +155,8 @@ put_alignment_row(RowWriter *w, const Trajectory *t, const PlanRow *r, StringInf
 			row_null(w);
 	else
 	{
-		snprintf(id, sizeof(id), "%016llx", (unsigned long long) trajectory_span_id(t, r->ordinal));
 		row_int4(w, r->ordinal + 1);
-		row_cstring(w, id);
+		row_hex_id(w, trajectory_span_id(t, r->ordinal));
 		row_text(w, r->action);
 	}
 	row_cstring(w, plan_label_names[r->label]);
@@ -370,32 +367,55 @@ trace_plan(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(plan_make_datum(plan));
 }
 
+/* The arguments of a call as jsonb, if they are known. */
+static void
+row_arguments(RowWriter *w, const Trajectory *t, uint32 ordinal)
+{
+	Arena		arena = {.context = CurrentMemoryContext};
+	StringInfoData buf;
+	Value		args;
+
+	if (!action_arguments(t, ordinal, &arena, &args))
+	{
+		row_null(w);
+		return;
+	}
+	initStringInfo(&buf);
+	json_put_value(&buf, &args);
+	row_varlena(w, (struct varlena *) DatumGetPointer(DirectFunctionCall1(jsonb_in, CStringGetDatum(buf.data))));
+}
+
 PG_FUNCTION_INFO_V1(trace_actions);
 Datum
 trace_actions(PG_FUNCTION_ARGS)
 {
 	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
 	ActionList	list = actions_collect(t, 0, t->n, KIND_BIT(KIND_TOOL) | KIND_BIT(KIND_AGENT), NULL, NULL);
+	MemoryContext outer = CurrentMemoryContext;
+	MemoryContext scratch = AllocSetContextCreate(outer, "llmtrace arguments", ALLOCSET_DEFAULT_SIZES);
 	RowWriter	w;
 
 	row_writer_init(&w, fcinfo);
 	for (uint32 i = 0; i < list.count; i++)
 	{
 		const Action *a = &list.actions[i];
+<<<<<<< HEAD
 		Arena		arena = {.context = CurrentMemoryContext};
 		const char *kind = operation_kind_name(a->kind);
 		char		id[17];
 		Value		args;
 		bool		is_moved;
+=======
+>>>>>>> revb
 
 		CHECK_FOR_INTERRUPTS();
-		snprintf(id, sizeof(id), "%016llx", (unsigned long long) trajectory_span_id(t, a->ordinal));
 		row_begin(&w);
 		row_int4(&w, i + 1);
 		row_int4(&w, a->ordinal + 1);
-		row_cstring(&w, id);
-		row_cstring(&w, kind);
+		row_hex_id(&w, trajectory_span_id(t, a->ordinal));
+		row_cstring(&w, operation_kind_name(a->kind));
 		row_text(&w, a->name);
+<<<<<<< HEAD
 		if (action_arguments(t, a->ordinal, &arena, &args, &is_moved))
 		{
 			StringInfoData buf;
@@ -410,6 +430,12 @@ trace_actions(PG_FUNCTION_ARGS)
 		}
 		else
 			row_null(&w);
+=======
+		MemoryContextSwitchTo(scratch);
+		row_arguments(&w, t, a->ordinal);
+		MemoryContextSwitchTo(outer);
+		MemoryContextReset(scratch);
+>>>>>>> revb
 		row_bool(&w, a->is_failed);
 		row_end(&w);
 	}

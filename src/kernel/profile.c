@@ -152,6 +152,20 @@ profile_find_like(const Profile *p, int32 parent, const Profile *other, uint32 f
 	return number < 0 ? -1 : profile_find(p, parent, number, other->frames[frame].kind);
 }
 
+/* What cannot be of a frame; NULL if it is sound. */
+const char *
+profile_frame_problem(const ProfileFrame *f)
+{
+	if (f->sums[SUM_CALLS] == 0)
+		return "A frame has no calls.";
+	if (f->sums[SUM_ERRORS] > f->sums[SUM_CALLS])
+		return "A frame has more errors than calls.";
+	if (f->sums[SUM_SELF_NS] > f->sums[SUM_TOTAL_NS] ||
+		f->sums[SUM_CRITICAL_NS] > f->sums[SUM_TOTAL_NS])
+		return "The parts of a frame's time are more than all of it.";
+	return NULL;
+}
+
 static void
 amount_overflow(void)
 {
@@ -348,7 +362,7 @@ profile_subtract(const Profile *p, const Profile *other)
 		kept[i] = -1;
 		if (is_empty)
 			continue;
-		if (left.sums[SUM_CALLS] == 0 || (f->parent >= 0 && kept[f->parent] < 0))
+		if (profile_frame_problem(&left) || (f->parent >= 0 && kept[f->parent] < 0))
 			not_a_part();
 		kept[i] = profile_frame(rest, f->parent < 0 ? -1 : kept[f->parent],
 								profile_name(rest, profile_frame_name(p, i), false), f->kind);

@@ -78,6 +78,7 @@ extern Profile *profile_new(void);
 extern uint32 profile_name(Profile *p, Bytes name, bool is_kept);
 extern int32 profile_find(const Profile *p, int32 parent, uint32 name, uint8 kind);
 extern uint32 profile_frame(Profile *p, int32 parent, uint32 name, uint8 kind);
+extern const char *profile_frame_problem(const ProfileFrame *f);
 extern int32 profile_find_like(const Profile *p, int32 parent, const Profile *other, uint32 frame);
 extern void profile_add_trace(Profile *p, Trajectory *t, PathWork *w, int64 weight);
 extern void profile_merge(Profile *p, const Profile *other);

@@ -23,20 +23,6 @@
 /* Bytes that a frame takes at least. */
 #define MIN_FRAME (3 + PROFILE_SUMS)
 
-/* What both parsers check of a frame; NULL if it is sound. */
-static const char *
-unsound_frame(const ProfileFrame *f)
-{
-	if (f->sums[SUM_CALLS] == 0)
-		return "A frame has no calls.";
-	if (f->sums[SUM_ERRORS] > f->sums[SUM_CALLS])
-		return "A frame has more errors than calls.";
-	if (f->sums[SUM_SELF_NS] > f->sums[SUM_TOTAL_NS] ||
-		f->sums[SUM_CRITICAL_NS] > f->sums[SUM_TOTAL_NS])
-		return "The parts of a frame's time are more than all of it.";
-	return NULL;
-}
-
 static const char *
 unsound(const Profile *p)
 {
@@ -154,7 +140,7 @@ decode_frames(Cursor *c, Profile *p, int shift)
 		f = &p->frames[i];
 		for (int k = 0; k < PROFILE_SUMS; k++)
 			f->sums[k] = cursor_amount(c, shift, TYPE);
-		problem = unsound_frame(f);
+		problem = profile_frame_problem(f);
 		if (problem)
 			state_corrupt(TYPE, problem);
 	}
@@ -302,7 +288,7 @@ scan_frame(JsonReader *r, Profile *p, int32 *at, int32 *depth)
 		json_fail_detail(r, "A frame is more than one level below the frame before.");
 	if (name.len > PROFILE_MAX_NAME)
 		json_fail_detail(r, psprintf("A name is longer than %d bytes.", PROFILE_MAX_NAME));
-	problem = unsound_frame(&f);
+	problem = profile_frame_problem(&f);
 	if (problem)
 		json_fail_detail(r, problem);
 	at[f.depth] = profile_frame(p, f.depth == 0 ? -1 : at[f.depth - 1],

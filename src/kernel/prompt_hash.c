@@ -10,12 +10,11 @@
 #include "postgres.h"
 
 #include <ctype.h>
-#include <math.h>
 
 #include "common/cryptohash.h"
 #include "common/sha2.h"
 #include "compat.h"
-#include "kernel/json_reader.h"
+#include "kernel/json_value.h"
 #include "kernel/prompt_hash.h"
 #include "kernel/repair.h"
 #include "mb/pg_wchar.h"
@@ -100,11 +99,15 @@ static bool
 unescape(Bytes token, Bytes *text)
 {
 	JsonLexContext *lex = compat_make_json_lexer(token.data, (int) token.len, true);
+	bool		is_text = json_lex(lex) == JSON_SUCCESS;
 
-	if (json_lex(lex) != JSON_SUCCESS)
-		return false;
-	*text = (Bytes) {lex->strval->data, lex->strval->len};
-	return true;
+	if (is_text)
+		*text = (Bytes) {pnstrdup(lex->strval->data, lex->strval->len), lex->strval->len};
+	/* much larger than most strings, of which there may be a million */
+	pfree(lex->strval->data);
+	pfree(lex->strval);
+	pfree(lex);
+	return is_text;
 }
 
 /* Consume a string; what cannot be stored becomes U+FFFD. */
@@ -217,56 +220,6 @@ begins_json(Bytes text)
 
 /* -------------------------------------------------------- values as JSON --- */
 
-/* The recursion is bounded by VALUE_MAX_DEPTH. */
-static void
-put_json(StringInfo out, const Value *v)
-{
-	ValueIterator it;
-	Bytes		key;
-	Value		element;
-	bool		is_first = true;
-
-	switch ((ValueType) v->type)
-	{
-		case VALUE_STRING:
-			json_put_string(out, value_bytes(v));
-			break;
-		case VALUE_BOOL:
-			appendStringInfoString(out, v->boolean ? "true" : "false");
-			break;
-		case VALUE_INT:
-			appendStringInfo(out, INT64_FORMAT, v->integer);
-			break;
-		case VALUE_DOUBLE:
-			if (isnan(v->number) || isinf(v->number))
-				appendStringInfoString(out, "null");
-			else
-				json_put_double(out, v->number);
-			break;
-		case VALUE_ARRAY:
-		case VALUE_KVLIST:
-			appendStringInfoChar(out, v->type == VALUE_KVLIST ? '{' : '[');
-			value_iterate(&it, v);
-			while (value_next(&it, &key, &element))
-			{
-				if (!is_first)
-					appendStringInfoChar(out, ',');
-				is_first = false;
-				if (it.has_keys)
-				{
-					json_put_string(out, key);
-					appendStringInfoChar(out, ':');
-				}
-				put_json(out, &element);
-			}
-			appendStringInfoChar(out, v->type == VALUE_KVLIST ? '}' : ']');
-			break;
-		default:
-			appendStringInfoString(out, "null");
-			break;
-	}
-}
-
 /* The text of a value, empty if it has none that we would read. */
 static Bytes
 value_text(const Value *v)
@@ -280,7 +233,7 @@ value_text(const Value *v)
 	if (v->type != VALUE_ARRAY && v->type != VALUE_KVLIST)
 		return (Bytes) {"", 0};
 	initStringInfo(&json);
-	put_json(&json, v);
+	json_put_value(&json, v);
 	return (Bytes) {json.data, json.len};
 }
 

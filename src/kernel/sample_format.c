@@ -15,6 +15,7 @@
 
 #include <math.h>
 
+#include "kernel/otlp.h"
 #include "kernel/sample.h"
 
 #define TYPE "sample"
@@ -236,13 +237,6 @@ sample_verify(const void *bytes, size_t len)
 
 /* -------------------------------------------------------------- text form */
 
-static void
-put_hex(StringInfo out, const char *bytes, uint32 len)
-{
-	for (uint32 i = 0; i < len; i++)
-		appendStringInfo(out, "%02x", (uint8) bytes[i]);
-}
-
 /* A key as text: what sample_read_key reads. */
 void
 sample_put_key(StringInfo out, const Sample *s, const SampleItem *item)
@@ -254,12 +248,12 @@ sample_put_key(StringInfo out, const Sample *s, const SampleItem *item)
 		{
 			if (i == 4 || i == 6 || i == 8 || i == 10)
 				appendStringInfoChar(out, '-');
-			put_hex(out, key.data + i, 1);
+			hex_put(out, (const uint8 *) key.data + i, 1);
 		}
 	else if (s->key_type == SAMPLE_KEY_BYTEA)
 	{
 		appendStringInfoString(out, "\\x");
-		put_hex(out, key.data, key.len);
+		hex_put(out, (const uint8 *) key.data, key.len);
 	}
 	else
 		appendBinaryStringInfo(out, key.data, key.len);

@@ -311,6 +311,5 @@ typedef struct QueryRegex QueryRegex;
 extern void query_regex_check(Bytes pattern, const char **problem);
 extern QueryRegex *query_regex_compile(Bytes pattern);
 extern bool query_regex_matches(QueryRegex *regex, Bytes subject, bool is_stored);
-extern void query_regex_free(QueryRegex *regex);
 
 #endif							/* LLMTRACE_TRACEQUERY_H */

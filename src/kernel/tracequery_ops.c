@@ -7,7 +7,7 @@
 
 #include "compat.h"
 #include "kernel/otlp.h"
-#include "kernel/row_writer.h"
+#include "kernel/spans.h"
 #include "kernel/tracequery_sql.h"
 #include "utils/memutils.h"
 
@@ -115,14 +115,11 @@ tracequery_find_spans(PG_FUNCTION_ARGS)
 	row_writer_init(&w, fcinfo);
 	for (uint32 i = 0; i < t->n; i++)
 	{
-		char		id[17];
-
 		if (!set[i])
 			continue;
-		snprintf(id, sizeof(id), "%016llx", (unsigned long long) trajectory_span_id(t, i));
 		row_begin(&w);
 		row_int4(&w, i + 1);
-		row_cstring(&w, id);
+		row_hex_id(&w, trajectory_span_id(t, i));
 		row_int4(&w, 1);
 		row_end(&w);
 	}

@@ -117,6 +117,8 @@ query_regex_matches(QueryRegex *regex, Bytes subject, bool is_stored)
 		return regex->last_result;
 	if (subject.len + 1 > regex->subject_max)
 	{
+		if (regex->subject)
+			pfree(regex->subject);
 		regex->subject_max = Max((size_t) subject.len + 1, 256);
 		regex->subject = palloc_extended(regex->subject_max * sizeof(pg_wchar), MCXT_ALLOC_HUGE);
 	}
@@ -126,12 +128,4 @@ query_regex_matches(QueryRegex *regex, Bytes subject, bool is_stored)
 	CHECK_FOR_INTERRUPTS();
 	regex->last = is_stored ? subject : (Bytes) {NULL, 0};
 	return regex->last_result;
-}
-
-void
-query_regex_free(QueryRegex *regex)
-{
-	if (regex->subject)
-		pfree(regex->subject);
-	pfree(regex);
 }

@@ -32,9 +32,3 @@ query_regex_matches(QueryRegex *regex, Bytes subject, bool is_stored)
 {
 	return bytes_equal(regex->pattern, subject);
 }
-
-void
-query_regex_free(QueryRegex *regex)
-{
-	pfree(regex);
-}

@@ -443,6 +443,7 @@ FROM generate_series(0, 99999) i});
 		'figure' => q{SELECT critical_ms(t, '{}') = duration_ms(t) FROM large},
 		'slack and drag' => q{SELECT min(slack_ms) = 0 AND max(drag_ms) = duration_ms(t) FROM large, span_timing(t) GROUP BY duration_ms(t)},
 		'what-if' => q{SELECT abs(w.duration_ms - duration_ms(t) / 2) < 1e-6 FROM large, what_if(t, '{}', 0.5) w},
+		'hidden spans' => q{SELECT NOT bool_or(async_overrun) FROM large, span_timing(t, exclude => '{ name = "x" }')},
 		'Jaeger' => q{SELECT critical_ms(t, '{}', compat => 'jaeger') = duration_ms(t) FROM large},
 	);
 	for my $what (sort keys %queries)

@@ -130,5 +130,25 @@ FROM (SELECT trajectory_agg('00000000-0000-0000-0000-000000000001'::uuid, '1', N
 		FROM generate_series(1, 300) i GROUP BY i) x, kept}), 't', 'pictures are XML, whatever the names');
 }
 
+# What jsonb takes to be made is given back after each row: 250 MB and 800 MB if not.
+SKIP:
+{
+	skip 'the system does not say what a process takes', 2 if !-r '/proc/self/status';
+	for ([ 'grafana_trace', '' ], [ 'actions', q{, "gen_ai.operation.name": "execute_tool", "gen_ai.tool.call.arguments": {"x": [1, 2, 3]}} ])
+	{
+		my ($function, $more) = @$_;
+
+		$node->safe_psql('postgres', qq{
+DROP TABLE IF EXISTS wide;
+CREATE TABLE wide AS SELECT trajectory_agg('00000000-0000-0000-0000-000000000001'::uuid, to_hex(i), CASE WHEN i > 1 THEN '1' END, 'x', 1000 + i, 9000 + i, NULL, NULL,
+	CASE WHEN i > 1 THEN '{"a": 1, "b": "text", "c": [1, 2, 3], "d": 4, "e": 5, "f": 6, "g": 7, "h": 8$more}'::jsonb END) AS t FROM generate_series(1, 100000) i});
+		my $megabytes = $node->safe_psql('postgres', qq{
+SET work_mem = '8MB';
+SELECT NULL FROM wide, $function(t) HAVING count(*) < 99999;
+SELECT (regexp_match(pg_read_file('/proc/self/status'), 'VmHWM:\\s+(\\d+)'))[1]::int / 1024});
+		cmp_ok($megabytes, '<', 180, "memory of $function is bounded");
+	}
+}
+
 $node->stop;
 done_testing();
