@@ -23,7 +23,12 @@ OBJS = $(filter-out %.pb-c.o,$(C_SOURCES:.c=.o)) src/kernel/otlp.pb-c.o
 SQL_PIECES = trajectory canonical otlp tracequery trajectory_gin similarity dist cat drift dist_spans trace_rank sample plan latency call_context profile pictures grafana payload trace_summary
 
 # The pieces of the script that makes a store, each after those it reads.
-	STORE_PIECES = store/schema store/partitions store/prices store/ingest store/fold store/mapping \ catalogue/traces catalogue/spans catalogue/conversations catalogue/cohorts catalogue/cost catalogue/plans catalogue/latency catalogue/attempts catalogue/model_latency catalogue/concurrency store/samples catalogue/evals catalogue/governance catalogue/retention catalogue/messages store/doctor catalogue/comments store/access
+STORE_PIECES = \
+	store/schema store/partitions store/prices store/ingest store/fold store/mapping store/samples \
+	catalogue/traces catalogue/spans catalogue/conversations catalogue/cohorts catalogue/cost \
+	catalogue/plans catalogue/latency catalogue/attempts catalogue/model_latency catalogue/concurrency \
+	catalogue/messages catalogue/evals catalogue/governance catalogue/retention \
+	store/doctor catalogue/comments store/access
 
 SCRIPTS = bin/llmtrace-load
 

@@ -880,7 +880,16 @@ plan_from_text(const char *text, size_t len, Arena *arena)
 	return plan;
 }
 
-<<<<<<< HEAD
+static bool
+has_too_many_edges(const ActionPlan *plan)
+{
+	uint64		edges = 0;
+
+	for (uint32 i = 0; i < plan->step_count; i++)
+		edges += plan->steps[i].after_count;
+	return edges > PLAN_MAX_EDGES;
+}
+
 static ActionPlan *
 read_record(PlanReader *r, Bytes text)
 {
@@ -890,17 +899,7 @@ read_record(PlanReader *r, Bytes text)
 		return NULL;
 	json_reader_init(&r->json, text.data, text.len, "plan", r->arena);
 	plan = read_plan(r, 0, false, NULL);
-	return plan != NULL && plan->step_count > 0 ? plan : NULL;
-=======
-static bool
-has_too_many_edges(const ActionPlan *plan)
-{
-	uint64		edges = 0;
-
-	for (uint32 i = 0; i < plan->step_count; i++)
-		edges += plan->steps[i].after_count;
-	return edges > PLAN_MAX_EDGES;
->>>>>>> revb
+	return plan != NULL && plan->step_count > 0 && !has_too_many_edges(plan) ? plan : NULL;
 }
 
 /*
@@ -915,7 +914,6 @@ plan_from_record(Bytes text, bool is_ordered, Arena *arena)
 
 	if (!looks_like_json(text.data, text.len))
 		return plan_from_arrows(text, arena);
-<<<<<<< HEAD
 	return read_record(&r, text);
 }
 
@@ -926,13 +924,6 @@ plan_from_outline(Bytes text, bool is_ordered, Arena *arena)
 	PlanReader	r = {.arena = arena,.is_record = true,.is_outline = true,.is_ordered = is_ordered};
 
 	return looks_like_json(text.data, text.len) ? read_record(&r, text) : NULL;
-=======
-	if (!json_text_is_readable(text))
-		return NULL;
-	json_reader_init(&r.json, text.data, text.len, "plan", arena);
-	plan = read_plan(&r, 0, false, NULL);
-	return plan != NULL && plan->step_count > 0 && !has_too_many_edges(plan) ? plan : NULL;
->>>>>>> revb
 }
 
 /* --------------------------------------------------------------- writing --- */

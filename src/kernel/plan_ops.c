@@ -374,8 +374,9 @@ row_arguments(RowWriter *w, const Trajectory *t, uint32 ordinal)
 	Arena		arena = {.context = CurrentMemoryContext};
 	StringInfoData buf;
 	Value		args;
+	bool		is_moved;
 
-	if (!action_arguments(t, ordinal, &arena, &args))
+	if (!action_arguments(t, ordinal, &arena, &args, &is_moved))
 	{
 		row_null(w);
 		return;
@@ -399,14 +400,6 @@ trace_actions(PG_FUNCTION_ARGS)
 	for (uint32 i = 0; i < list.count; i++)
 	{
 		const Action *a = &list.actions[i];
-<<<<<<< HEAD
-		Arena		arena = {.context = CurrentMemoryContext};
-		const char *kind = operation_kind_name(a->kind);
-		char		id[17];
-		Value		args;
-		bool		is_moved;
-=======
->>>>>>> revb
 
 		CHECK_FOR_INTERRUPTS();
 		row_begin(&w);
@@ -415,27 +408,10 @@ trace_actions(PG_FUNCTION_ARGS)
 		row_hex_id(&w, trajectory_span_id(t, a->ordinal));
 		row_cstring(&w, operation_kind_name(a->kind));
 		row_text(&w, a->name);
-<<<<<<< HEAD
-		if (action_arguments(t, a->ordinal, &arena, &args, &is_moved))
-		{
-			StringInfoData buf;
-			Datum		jsonb;
-
-			initStringInfo(&buf);
-			json_put_value(&buf, &args);
-			jsonb = DirectFunctionCall1(jsonb_in, CStringGetDatum(buf.data));
-			row_varlena(&w, (struct varlena *) DatumGetPointer(jsonb));
-			pfree(DatumGetPointer(jsonb));
-			pfree(buf.data);
-		}
-		else
-			row_null(&w);
-=======
 		MemoryContextSwitchTo(scratch);
 		row_arguments(&w, t, a->ordinal);
 		MemoryContextSwitchTo(outer);
 		MemoryContextReset(scratch);
->>>>>>> revb
 		row_bool(&w, a->is_failed);
 		row_end(&w);
 	}

@@ -241,21 +241,11 @@ text_fraction(JsonReader *r, const char *digits, int n, int bits)
 static int128
 text_fixed(JsonReader *r, int bits, int128 max)
 {
-<<<<<<< HEAD
-	/* at the end there is no text to look at */
-	Bytes		text = r->token == JSON_TOKEN_NUMBER ? json_peek_text(r) : BYTES_LITERAL("-");
-	const char *p = text.data;
-	const char *end = text.data + text.len;
-	uint128		value = 0;
-
-	if (*p == '-')
-=======
 	const char *p;
 	const char *end;
 	uint128		value = 0;
 
 	if (r->token != JSON_TOKEN_NUMBER || *json_peek_text(r).data == '-')
->>>>>>> revb
 		json_fail(r, "a number that is not negative");
 	p = json_peek_text(r).data;
 	end = p + json_peek_text(r).len;
