@@ -99,6 +99,18 @@ find_trace_wide(const Trajectory *t, TraceSummary *s)
 	}
 }
 
+/* Does a span name its prompt, or has it one? */
+static bool
+has_prompt(const SpanColumns *columns)
+{
+	Bytes		text;
+
+	for (int k = TRACE_PROMPT_NAME; k <= TRACE_PROMPT_HASH; k++)
+		if (column_is_borne(columns, text_columns[k]) && column_text(columns, text_columns[k], &text))
+			return true;
+	return false;
+}
+
 /* The prompt's name, version and hash, as far as a span has them. */
 static void
 read_prompt(const Trajectory *t, uint32 ordinal, TraceSummary *s)
@@ -161,8 +173,9 @@ count_spans(const Trajectory *t, TraceSummary *s)
 	SpanBill   *bills = span_bills(t);
 	int64		first_ns = PG_INT64_MAX;
 	int64		last_ns = PG_INT64_MIN;
+	int64		prompt_ns = PG_INT64_MAX;
 	int64		root_agent = -1;
-	int64		first_call = -1;
+	int64		prompt_call = -1;
 
 	for (uint32 i = 0; i < t->n; i++)
 	{
@@ -187,12 +200,16 @@ count_spans(const Trajectory *t, TraceSummary *s)
 		else if (is_model_call(class->kind) && !bills[i].is_wrapper)
 		{
 			s->model_call_count++;
+			if (t->start_ns[i] < prompt_ns && has_prompt(&columns))
+			{
+				prompt_ns = t->start_ns[i];
+				prompt_call = i;
+			}
 			if (!span_model(&columns, &model))
 				continue;
 			if (t->start_ns[i] < first_ns)
 			{
 				first_ns = t->start_ns[i];
-				first_call = i;
 				s->first_model = model;
 			}
 			if (t->start_ns[i] >= last_ns)
@@ -211,8 +228,8 @@ count_spans(const Trajectory *t, TraceSummary *s)
 		span_agent(trajectory_class(t, root_agent), &columns, &s->texts[TRACE_AGENT_NAME]);
 		read_prompt(t, root_agent, s);
 	}
-	if (first_call >= 0)
-		read_prompt(t, first_call, s);
+	if (prompt_call >= 0)
+		read_prompt(t, prompt_call, s);
 }
 
 /* Sums of the tokens that spans own. */

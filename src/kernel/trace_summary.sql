@@ -44,7 +44,7 @@ CREATE FUNCTION trace_summary(t trajectory) RETURNS TABLE (
 )
 	AS 'MODULE_PATHNAME', 'trajectory_trace_summary' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 2000 ROWS 1;
 COMMENT ON FUNCTION trace_summary(trajectory) IS
-'What one row says of a trace: the columns of the view traces but costs and dims. is_error: the root failed; error_type: the root''s, else that of the first span that failed. Model calls that wrap others are not counted; retries are attempts after the first, hedges left out. feature is a key''s value, else the workflow''s name, else the root agent''s, as feature_source says (attribute, workflow, agent). prompt_* are the root agent''s, else the first model call''s. sample_weight: how many traces this one stands for, NULL if nothing speaks of sampling.';
+'What one row says of a trace: the columns of the view traces but costs and dims. is_error: the root failed; error_type: the root''s, else that of the first span that failed. Model calls that wrap others are not counted; retries are attempts after the first, hedges left out. feature is a key''s value, else the workflow''s name, else the root agent''s, as feature_source says (attribute, workflow, agent). prompt_* are the root agent''s, else those of the first model call that has any. sample_weight: how many traces this one stands for, NULL if nothing speaks of sampling.';
 
 CREATE FUNCTION model_bills(t trajectory) RETURNS TABLE (
 	provider text,

@@ -1259,8 +1259,10 @@ def summary(order):
         **{c: wide_text(order, c) for c in RESOURCE_TEXTS + (
             'tenant_id', 'user_id', 'conversation_id')},
     }
-    bearers = agents[:1] + called[:1]
-    for column in ('prompt_name', 'prompt_version', 'prompt_hash'):
+    prompt_columns = ('prompt_name', 'prompt_version', 'prompt_hash')
+    prompted = [s for s in called if any(own_text(s, c) for c in prompt_columns)]
+    bearers = agents[:1] + prompted[:1]
+    for column in prompt_columns:
         out[column] = next(filter(None, (own_text(s, column)
                                          for s in bearers)), None)
     return out
