@@ -532,7 +532,8 @@ def kind_of(attrs):
 # data calls so beyond them: the first that has a value wins.
 ALIASES = {
     'model_responded': '''gen_ai.response.model llm.response.model_name
-        llm.model_name ai.response.model llm.response.model mlflow.llm.model''',
+        llm.model_name ai.response.model llm.response.model
+        mlflow.llm.model''',
     'model_requested': '''gen_ai.request.model llm.request.model_name
         embedding.model_name reranker.model_name ai.model.id
         langfuse.observation.model.name invocation_params.model
