@@ -526,8 +526,7 @@ best_chain(const Group *g, const uint32 *rank, bool *is_chosen)
 		}
 		for (uint32 i = from; i < to; i++)
 			raise_prefix(tree, g->node_count, rank[pairs[g->pairs[i]].node], ends[i]);
-		if ((from & 0xfff) == 0)
-			CHECK_FOR_INTERRUPTS();
+		CHECK_FOR_INTERRUPTS();
 	}
 	best = prefix_best(tree, g->node_count);
 	gain = best.gain;
@@ -552,8 +551,11 @@ extend_order(const Group *g, const uint32 *wish, uint32 *rank)
 	bool		is_total = true;
 
 	for (uint32 i = 0; i < g->node_count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		for (uint32 k = 0; k < g->node_count; k++)
 			waits[i] += i != k && is_before(p, g->nodes[k], g->nodes[i]);
+	}
 	for (uint32 place = 0; place < g->node_count; place++)
 	{
 		uint32		best = NO_NODE;
@@ -589,6 +591,112 @@ pair_precludes(const Group *g, uint32 a, uint32 b)
 	return x->action >= y->action && is_before(g->p, x->node, y->node);
 }
 
+/* The flow from left to right copies of n pairs, and the search for more. */
+typedef struct Flow
+{
+	uint32		n;
+	bool	   *precludes;		/* n × n: from left to right copy */
+	int64	   *flow;			/* likewise */
+	int64	   *left;			/* what may still leave */
+	int64	   *right;			/* what may still arrive */
+	uint32	   *from_left;		/* by right copy */
+	uint32	   *from_right;		/* by left copy; n: the source */
+	bool	   *left_seen;
+	bool	   *right_seen;
+	uint32	   *queue;
+} Flow;
+
+static Flow
+flow_create(const Group *g)
+{
+	size_t		n = g->pair_count;
+	Flow		f = {.n = g->pair_count};
+
+	f.precludes = alloc_zero(n * n, sizeof(bool));
+	f.flow = alloc_zero(n * n, sizeof(int64));
+	f.left = alloc(n, sizeof(int64));
+	f.right = alloc(n, sizeof(int64));
+	f.from_left = alloc(n, sizeof(uint32));
+	f.from_right = alloc(n, sizeof(uint32));
+	f.left_seen = alloc(n, sizeof(bool));
+	f.right_seen = alloc(n, sizeof(bool));
+	f.queue = alloc(n, sizeof(uint32));
+	for (uint32 a = 0; a < n; a++)
+	{
+		f.left[a] = f.right[a] = g->p->pairs[g->pairs[a]].gain;
+		for (uint32 b = 0; b < n; b++)
+			f.precludes[a * n + b] = a != b && pair_precludes(g, a, b);
+	}
+	return f;
+}
+
+/* A way for more to flow: the right copy where it ends, or NO_PAIR. */
+static uint32
+find_way(Flow *f)
+{
+	uint32		n = f->n;
+	uint32		head = 0;
+	uint32		tail = 0;
+
+	memset(f->left_seen, 0, n);
+	memset(f->right_seen, 0, n);
+	for (uint32 a = 0; a < n; a++)
+		if (f->left[a] > 0)
+		{
+			f->left_seen[a] = true;
+			f->from_right[a] = n;
+			f->queue[tail++] = a;
+		}
+	while (head < tail)
+	{
+		uint32		a = f->queue[head++];
+
+		for (uint32 b = 0; b < n; b++)
+		{
+			if (!f->precludes[a * n + b] || f->right_seen[b])
+				continue;
+			f->right_seen[b] = true;
+			f->from_left[b] = a;
+			if (f->right[b] > 0)
+				return b;
+			for (uint32 c = 0; c < n; c++)
+				if (f->flow[c * n + b] > 0 && !f->left_seen[c])
+				{
+					f->left_seen[c] = true;
+					f->from_right[c] = b;
+					f->queue[tail++] = c;
+				}
+		}
+	}
+	return NO_PAIR;
+}
+
+/* Let flow what can along the way that was found; returns how much. */
+static int64
+push_flow(Flow *f, uint32 end)
+{
+	uint32		n = f->n;
+	uint32		a = f->from_left[end];
+	int64		more = f->right[end];
+
+	for (; f->from_right[a] != n; a = f->from_left[f->from_right[a]])
+		more = Min(more, f->flow[a * n + f->from_right[a]]);
+	more = Min(more, f->left[a]);
+
+	f->left[a] -= more;
+	f->right[end] -= more;
+	a = f->from_left[end];
+	f->flow[a * n + end] += more;
+	for (; f->from_right[a] != n; a = f->from_left[f->from_right[a]])
+	{
+		uint32		b = f->from_right[a];
+
+		f->flow[a * n + b] -= more;
+		f->flow[f->from_left[b] * n + b] += more;
+	}
+	return more;
+}
+
 /*
  * The antichain of greatest weight, by a minimum cut between a left and a
  * right copy of each pair.  Returns its weight, which no matching exceeds, and
@@ -597,98 +705,21 @@ pair_precludes(const Group *g, uint32 a, uint32 b)
 static int64
 best_antichain(const Group *g, bool *is_chosen)
 {
-	uint32		n = g->pair_count;
-	bool	   *precludes = alloc_zero((size_t) n * n, sizeof(bool));
-	int64	   *flow = alloc_zero((size_t) n * n, sizeof(int64));
-	int64	   *left = alloc(n, sizeof(int64));	/* what may still leave */
-	int64	   *right = alloc(n, sizeof(int64));
-	uint32	   *from_left = alloc(n, sizeof(uint32));	/* by right copy */
-	uint32	   *from_right = alloc(n, sizeof(uint32));	/* by left copy; n: the source */
-	bool	   *left_seen = alloc(n, sizeof(bool));
-	bool	   *right_seen = alloc(n, sizeof(bool));
-	uint32	   *queue = alloc(n, sizeof(uint32));
+	Flow		f = flow_create(g);
 	int64		weight = 0;
+	uint32		end;
 
-	for (uint32 a = 0; a < n; a++)
+	for (uint32 a = 0; a < f.n; a++)
+		weight += f.left[a];
+	while ((end = find_way(&f)) != NO_PAIR)
 	{
-		left[a] = right[a] = g->p->pairs[g->pairs[a]].gain;
-		weight += left[a];
-		for (uint32 b = 0; b < n; b++)
-			precludes[a * n + b] = a != b && pair_precludes(g, a, b);
-	}
-	for (;;)
-	{
-		uint32		head = 0;
-		uint32		tail = 0;
-		uint32		sink = NO_PAIR;
-		int64		more;
-
 		CHECK_FOR_INTERRUPTS();
-		memset(left_seen, 0, n);
-		memset(right_seen, 0, n);
-		for (uint32 a = 0; a < n; a++)
-			if (left[a] > 0)
-			{
-				left_seen[a] = true;
-				from_right[a] = n;
-				queue[tail++] = a;
-			}
-		while (head < tail && sink == NO_PAIR)
-		{
-			uint32		a = queue[head++];
-
-			for (uint32 b = 0; b < n && sink == NO_PAIR; b++)
-			{
-				if (!precludes[a * n + b] || right_seen[b])
-					continue;
-				right_seen[b] = true;
-				from_left[b] = a;
-				if (right[b] > 0)
-					sink = b;
-				for (uint32 c = 0; c < n && sink == NO_PAIR; c++)
-					if (flow[c * n + b] > 0 && !left_seen[c])
-					{
-						left_seen[c] = true;
-						from_right[c] = b;
-						queue[tail++] = c;
-					}
-			}
-		}
-		if (sink == NO_PAIR)
-			break;
-		more = right[sink];
-		for (uint32 b = sink;;)
-		{
-			uint32		a = from_left[b];
-
-			if (from_right[a] == n)
-			{
-				more = Min(more, left[a]);
-				break;
-			}
-			b = from_right[a];
-			more = Min(more, flow[a * n + b]);
-		}
-		right[sink] -= more;
-		weight -= more;
-		for (uint32 b = sink;;)
-		{
-			uint32		a = from_left[b];
-
-			flow[a * n + b] += more;
-			if (from_right[a] == n)
-			{
-				left[a] -= more;
-				break;
-			}
-			b = from_right[a];
-			flow[a * n + b] -= more;
-		}
+		weight -= push_flow(&f, end);
 	}
-	for (uint32 a = 0; a < n; a++)
-		is_chosen[g->pairs[a]] = left_seen[a] && !right_seen[a];
-	pfree(precludes);
-	pfree(flow);
+	for (uint32 a = 0; a < f.n; a++)
+		is_chosen[g->pairs[a]] = f.left_seen[a] && !f.right_seen[a];
+	pfree(f.precludes);
+	pfree(f.flow);
 	return weight;
 }
 
@@ -827,6 +858,38 @@ add_update(Program *d, StateUpdate u)
 	d->updates[d->update_count++] = u;
 }
 
+/* The nodes that must come before each of up to 64, as bits. */
+static void
+find_before(const Group *g, uint64 *before)
+{
+	for (uint32 i = 0; i < g->node_count; i++)
+	{
+		before[i] = 0;
+		for (uint32 k = 0; k < g->node_count; k++)
+			if (k != i && is_before(g->p, g->nodes[k], g->nodes[i]))
+				before[i] |= UINT64CONST(1) << k;
+	}
+}
+
+/* What is at most still to gain from each pair on. */
+static int64 *
+find_rest(const Group *g)
+{
+	const AlignPair *pairs = g->p->pairs;
+	int64	   *rest = alloc_zero(g->pair_count + 1, sizeof(int64));
+
+	for (uint32 to = g->pair_count, from; to > 0; to = from)
+	{
+		int64		most = 0;
+
+		for (from = to; from > 0 && pairs[g->pairs[from - 1]].action == pairs[g->pairs[to - 1]].action; from--)
+			most = Max(most, pairs[g->pairs[from - 1]].gain);
+		for (uint32 i = from; i < to; i++)
+			rest[i] = rest[to] + most;
+	}
+	return rest;
+}
+
 /*
  * The dynamic program over what is past.  A step is past once it was matched
  * (an open one, once a later one was), or one that comes after it.  False if
@@ -838,27 +901,11 @@ best_by_states(const Group *g, int64 known, uint32 limit, bool *is_chosen, int64
 	const AlignPair *pairs = g->p->pairs;
 	Program		d = {.g = g,.state_limit = limit,.state_max = 64,.record_max = 256,.update_max = 64};
 	uint64		before[64];
-	int64	   *rest = alloc_zero(g->pair_count + 1, sizeof(int64));
+	int64	   *rest = find_rest(g);
 	uint64		work = 0;
 	uint32		best = 0;
 
-	for (uint32 i = 0; i < g->node_count; i++)
-	{
-		before[i] = 0;
-		for (uint32 k = 0; k < g->node_count; k++)
-			if (k != i && is_before(g->p, g->nodes[k], g->nodes[i]))
-				before[i] |= UINT64CONST(1) << k;
-	}
-	/* what is at most still to gain from a pair on */
-	for (uint32 to = g->pair_count, from; to > 0; to = from)
-	{
-		int64		most = 0;
-
-		for (from = to; from > 0 && pairs[g->pairs[from - 1]].action == pairs[g->pairs[to - 1]].action; from--)
-			most = Max(most, pairs[g->pairs[from - 1]].gain);
-		for (uint32 i = from; i < to; i++)
-			rest[i] = rest[to] + most;
-	}
+	find_before(g, before);
 	d.states = alloc(d.state_max, sizeof(State));
 	d.mask = d.state_max * 2 - 1;
 	d.slots = alloc_zero(d.mask + 1, sizeof(uint32));
@@ -1020,8 +1067,11 @@ align_ordered(const AlignProblem *p, const AlignResult *free)
 	int64		bound = 0;
 
 	for (uint32 x = 0; x < p->node_count; x++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		if (node_is_out_of_order(p, &wish, x, &with))
 			is_wrong[find_set(set, x)] = true;
+	}
 	for (uint32 i = 0; i < p->pair_count; i++)
 		if (!is_wrong[find_set(set, p->pairs[i].node)] && free->is_chosen[i])
 		{

@@ -989,11 +989,63 @@ find_substitute(const Evaluation *e, Gap *gap, uint32 step, const bool *is_taken
 	return NO_PAIR;
 }
 
+/*
+ * A step's times that have no action: the nodes that no action has, then the
+ * times there are no nodes for.
+ */
+static void
+put_missing_rows(const Evaluation *e, Chosen *free, const Chosen *ordered, uint32 step,
+				 bool *is_taken, PlanRow row, PlanRows *rows)
+{
+	const PlanStep *s = &e->c->plan->steps[step];
+	uint32		count = e->first_node[step + 1] - e->first_node[step];
+	uint32		missing = is_out(e, step) ? 0 : s->min;
+	Gap			gap = {0, 0};
+	bool		is_gap_known = false;
+
+	if (count > 0 && s->max == PLAN_ANY_NUMBER)
+		count--;
+	missing -= Min(missing, count);
+	row.plan = e->c->plan;
+	row.step = step;
+	row.effect = e->c->effect[step];
+	for (uint32 i = 0; i < count + missing; i++)
+	{
+		uint32		node = e->first_node[step] + i;
+		bool		is_node = i < count;
+		int32		skip = is_node ? e->node_skip[node] :
+			e->is_superseded ? 0 : e->c->weight[step];
+		uint32		a = NO_PAIR;
+		PlanRow    *added;
+
+		if (is_node && (free->pair_of_node[node] != NO_PAIR || i >= s->min))
+			continue;
+		row.cost = is_node ? mix(e, skip, ordered_node_cost(e, ordered, node)) : skip;
+		row.label = e->is_superseded ? LABEL_SUPERSEDED :
+			e->c->order->is_blocked[step] ? LABEL_BLOCKED : LABEL_SKIPPED;
+		if (row.label == LABEL_SKIPPED && e->c->options->substitute)
+		{
+			if (!is_gap_known)
+				gap = find_gap(e, ordered, step);
+			is_gap_known = true;
+			a = find_substitute(e, &gap, step, is_taken);
+		}
+		added = add_row(rows, row);
+		if (a == NO_PAIR)
+			continue;
+		is_taken[a] = true;
+		added->label = LABEL_SUBSTITUTED;
+		added->ordinal = e->list.actions[a].ordinal;
+		added->action = e->list.actions[a].name;
+		added->cost += mix(e, e->insert[a], ordered_action_cost(e, ordered, a));
+		free->pair_of_action[a] = 0;	/* it has a row */
+	}
+}
+
 static void
 put_rows(const Evaluation *e, Bytes parent, uint32 revision, PlanRows *rows)
 {
 	const AlignProblem *p = &e->problem;
-	const ActionPlan *plan = e->c->plan;
 	Chosen		free = index_chosen(p, &e->free);
 	Chosen		ordered = index_chosen(p, &e->ordered);
 	bool	   *is_taken = palloc_extended(e->list.count + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
@@ -1011,53 +1063,10 @@ put_rows(const Evaluation *e, Bytes parent, uint32 revision, PlanRows *rows)
 	for (uint32 a = 0; a < e->list.count; a++)
 		is_taken[a] |= e->is_repeat[a] || e->list.actions[a].is_failed;
 
-	for (uint32 s = 0; s < plan->step_count; s++)
+	for (uint32 s = 0; s < e->c->plan->step_count; s++)
 	{
-		uint32		count = e->first_node[s + 1] - e->first_node[s];
-		uint32		missing = is_out(e, s) ? 0 : plan->steps[s].min;
-		Gap			gap = {0, 0};
-		bool		is_gap_known = false;
-
 		CHECK_FOR_INTERRUPTS();
-		if (count > 0 && plan->steps[s].max == PLAN_ANY_NUMBER)
-			count--;
-		missing -= Min(missing, count);
-		/* the nodes that no action has, then the times there are none for */
-		for (uint32 i = 0; i < count + missing; i++)
-		{
-			uint32		node = e->first_node[s] + i;
-			bool		is_node = i < count;
-			int32		skip = is_node ? e->node_skip[node] :
-				e->is_superseded ? 0 : e->c->weight[s];
-			PlanRow		row = empty;
-			uint32		a = NO_PAIR;
-
-			if (is_node && (free.pair_of_node[node] != NO_PAIR || i >= plan->steps[s].min))
-				continue;
-			row.plan = plan;
-			row.step = s;
-			row.effect = e->c->effect[s];
-			row.cost = is_node ? mix(e, skip, ordered_node_cost(e, &ordered, node)) : skip;
-			row.label = e->is_superseded ? LABEL_SUPERSEDED :
-				e->c->order->is_blocked[s] ? LABEL_BLOCKED : LABEL_SKIPPED;
-			if (row.label == LABEL_SKIPPED && e->c->options->substitute)
-			{
-				if (!is_gap_known)
-					gap = find_gap(e, &ordered, s);
-				is_gap_known = true;
-				a = find_substitute(e, &gap, s, is_taken);
-			}
-			if (a != NO_PAIR)
-			{
-				is_taken[a] = true;
-				row.label = LABEL_SUBSTITUTED;
-				row.ordinal = e->list.actions[a].ordinal;
-				row.action = e->list.actions[a].name;
-				row.cost += mix(e, e->insert[a], ordered_action_cost(e, &ordered, a));
-				free.pair_of_action[a] = 0;
-			}
-			add_row(rows, row);
-		}
+		put_missing_rows(e, &free, &ordered, s, is_taken, empty, rows);
 	}
 	for (uint32 a = 0; a < e->list.count; a++)
 		if (free.pair_of_action[a] == NO_PAIR)
