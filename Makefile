@@ -24,7 +24,7 @@ SQL_PIECES = trajectory canonical otlp tracequery trajectory_gin similarity dist
 
 # The pieces of the script that makes a store, each after those it reads.
 STORE_PIECES = store/schema store/partitions store/prices store/ingest store/fold store/mapping store/samples \
-	catalogue/traces catalogue/spans catalogue/conversations catalogue/cohorts catalogue/cost catalogue/messages catalogue/evals catalogue/governance catalogue/retention store/doctor catalogue/comments store/access
+	catalogue/traces catalogue/spans catalogue/conversations catalogue/cohorts catalogue/cost catalogue/messages catalogue/evals catalogue/governance catalogue/retention catalogue/reservoir store/doctor catalogue/comments store/access
 
 SCRIPTS = bin/llmtrace-load
 
