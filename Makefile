@@ -27,7 +27,7 @@ STORE_PIECES = \
 	store/schema store/partitions store/prices store/ingest store/fold store/mapping store/samples \
 	catalogue/traces catalogue/spans catalogue/conversations catalogue/cohorts catalogue/cost \
 	catalogue/plans catalogue/latency catalogue/attempts catalogue/model_latency catalogue/concurrency \
-	catalogue/messages catalogue/evals catalogue/governance catalogue/retention \
+	catalogue/messages catalogue/evals catalogue/governance catalogue/retention catalogue/reservoir \
 	store/doctor catalogue/comments store/access
 
 SCRIPTS = bin/llmtrace-load

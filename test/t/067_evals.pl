@@ -110,6 +110,29 @@ CALL llmtrace.fold('0');
 is_true('heads', "SELECT abs(sum(weight) - 80) < 1e-9 AND count(*) = 60 FROM llmtrace.eval_sample(60, since => '2026-01-01', bodies => false)",
 	'weights count with head sampling');
 
+# ------------------------------------------------------------------- reservoir ---
+
+# The same as sample_agg over everything, whatever the index holds; also where there are too few, and where a value is missing.
+$node->safe_psql('plain', "UPDATE llmtrace.folded SET feature = NULL WHERE feature = 'ops-agent'; UPDATE llmtrace.folded SET sample_weight = 3 WHERE trace_id > '80000000-0000-0000-0000-000000000000'");
+cmp_ok($node->safe_psql('plain', "SELECT llmtrace.create_reservoir('feature', 8)"), '<', 1, 'a reservoir holds a part');
+for my $k (3, 8, 40)
+{
+	is($node->safe_psql('plain', "SELECT count(*) FILTER (WHERE s.trace_id IS NULL OR a.key IS NULL AND $k < 40), count(*) FILTER (WHERE abs(s.inclusion_probability - least(a.probability, b.share)) > 1e-12), count(*) > 10
+		FROM (SELECT feature AS value, i.* FROM (SELECT feature, llmtrace.sample_agg(trace_id, $k, NULL::bigint, NULL::float8, 1 / greatest(sample_weight, 1)) AS sample
+				FROM llmtrace.folded WHERE llmtrace.trace_rank(trace_id) < (SELECT rank_below FROM llmtrace.reservoir) GROUP BY feature) g, LATERAL llmtrace.sample_items(g.sample) i) a
+			FULL JOIN llmtrace.stratified_sample('feature', $k) s ON s.trace_id = a.key::uuid,
+			(SELECT rank_below / 72057594037927936::float8 AS share FROM llmtrace.reservoir) b"), '0|0|t', "the $k of lowest rank of every value, with their probabilities");
+}
+is_true('plain', "SELECT count(*) > 0 AND bool_and(t.started_at >= '2026-01-29') FROM llmtrace.stratified_sample('feature', 5, since => '2026-01-29') JOIN llmtrace.traces t USING (trace_id)", 'of a period');
+{
+	my ($status, undef, $error) = $node->psql('plain', "SELECT * FROM llmtrace.stratified_sample('tenant_id')");
+	like($error, qr/there is no reservoir of "tenant_id".*create_reservoir/s, 'no reservoir: what to do');
+	($status, undef, $error) = $node->psql('plain', "SELECT llmtrace.create_reservoir('featur')");
+	like($error, qr/unknown stratum "featur".*Did you mean "feature"/s, 'no such column');
+	($status, undef, $error) = $node->psql('plain', "SELECT * FROM llmtrace.stratified_sample('feature', 0)");
+	like($error, qr/sample size 0 is out of range/, 'no sample of none');
+}
+
 # ---------------------------------------------------------------- what was said ---
 
 # A model call whose user writes what templates and loaders would run.

@@ -43,7 +43,7 @@ sub run_blocks
 
 SKIP:
 {
-	skip 'no generator: make bench/generate', 12 unless -x $generate;
+	skip 'no generator: make bench/generate', 14 unless -x $generate;
 
 	# The traces come in two files, some of them partly in each.
 	my $folder = PostgreSQL::Test::Utils::tempdir();
@@ -80,6 +80,16 @@ CREATE TABLE generated AS SELECT merge_agg(f) AS trajectory FROM lines, trajecto
 SQL
 INSERT INTO traces_of_mine SELECT attr(trajectory, 'app.feature'), trajectory FROM generated;
 ANALYZE traces_of_mine;
+SQL
+
+	# Eval sets need what was said.
+	append_to_file("$folder/rich.jsonl", `$generate --traces 60 --rich --until 2026-01-31T00:00:00Z`);
+	$node->safe_psql('postgres', 'create database evals');
+	run_blocks('docs/evals.md', 'evals', <<'SQL');
+create extension llmtrace;
+select llmtrace.create_store();
+\copy llmtrace.otlp from 'rich.jsonl' with (format csv, quote e'\x01', delimiter e'\x02')
+call llmtrace.fold(quiet_for => '0');
 SQL
 	chdir $top;
 }
