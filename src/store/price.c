@@ -11,6 +11,7 @@
 #include "catalog/pg_type.h"
 #include "common/int.h"
 #include "executor/spi.h"
+#include "kernel/dictionary.h"
 #include "kernel/trajectory_sql.h"
 #include "store/price.h"
 #include "utils/builtins.h"
@@ -43,25 +44,29 @@ typedef struct Price
 /* What is known of one provider's model, the best first. */
 typedef struct ModelPrices
 {
-	struct ModelPrices *next;
-	Bytes		provider;
-	Bytes		model;
 	Price	   *prices;
-	int			count;
+	uint64		count;
 } ModelPrices;
 
 struct PriceList
 {
 	MemoryContext context;
+	Dictionary	keys;			/* billing_key() of each of the models */
 	ModelPrices *models;
+	uint32		max;
+	StringInfoData key;			/* the one looked for */
 };
 
 PriceList *
 price_list_create(MemoryContext context)
 {
 	PriceList  *list = MemoryContextAllocZero(context, sizeof(PriceList));
+	MemoryContext old = MemoryContextSwitchTo(context);
 
 	list->context = context;
+	dictionary_init(&list->keys, 16);
+	initStringInfo(&list->key);
+	MemoryContextSwitchTo(old);
 	return list;
 }
 
@@ -74,15 +79,6 @@ text_arg_bytes(FunctionCallInfo fcinfo, int arg)
 		return (Bytes) {"", 0};
 	t = PG_GETARG_TEXT_PP(arg);
 	return (Bytes) {VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t)};
-}
-
-static Bytes
-copy_bytes(MemoryContext context, Bytes s)
-{
-	char	   *copy = MemoryContextAlloc(context, s.len + 1);
-
-	memcpy(copy, s.data, s.len);
-	return (Bytes) {copy, s.len};
 }
 
 static Price
@@ -103,11 +99,11 @@ read_price(HeapTuple tuple, TupleDesc desc)
 }
 
 /* Ask the price list. */
-static ModelPrices *
+static ModelPrices
 look_up(MemoryContext context, Bytes provider, Bytes model)
 {
 	static SPIPlanPtr plan = NULL;
-	ModelPrices *found = MemoryContextAllocZero(context, sizeof(ModelPrices));
+	ModelPrices found = {0};
 	Datum		args[2] = {text_datum(provider), text_datum(model)};
 	int			result;
 
@@ -127,30 +123,45 @@ look_up(MemoryContext context, Bytes provider, Bytes model)
 	if (result != SPI_OK_SELECT)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(result));
 
-	found->provider = copy_bytes(context, provider);
-	found->model = copy_bytes(context, model);
-	found->prices = MemoryContextAlloc(context, Max(SPI_processed, 1) * sizeof(Price));
+	if (SPI_processed > 0)
+		found.prices = MemoryContextAlloc(context, SPI_processed * sizeof(Price));
 	for (uint64 i = 0; i < SPI_processed; i++)
-		found->prices[found->count++] = read_price(SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
+		found.prices[found.count++] = read_price(SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
 	SPI_finish();
 	return found;
+}
+
+/* Remember the prices of the model whose key is in the buffer. */
+static int64
+add_model(PriceList *list, ModelPrices found)
+{
+	Bytes		key = {list->key.data, list->key.len};
+	char	   *copy = MemoryContextAlloc(list->context, key.len);
+	bool		is_new;
+
+	if (list->keys.count == list->max)
+	{
+		list->max = Max(list->max * 2, 8);
+		list->models = list->models == NULL ?
+			MemoryContextAlloc(list->context, list->max * sizeof(ModelPrices)) :
+			repalloc_huge(list->models, list->max * sizeof(ModelPrices));
+	}
+	list->models[list->keys.count] = found;
+	memcpy(copy, key.data, key.len);
+	return dictionary_number(&list->keys, (Bytes) {copy, key.len}, &is_new);
 }
 
 /* The price of a model at a time, or NULL. */
 static const Price *
 find_price(PriceList *list, Bytes provider, Bytes model, TimestampTz at)
 {
-	ModelPrices *m = list->models;
+	int64		number = dictionary_find(&list->keys, billing_key(&list->key, provider, model));
+	const ModelPrices *m;
 
-	while (m && !(bytes_equal(m->model, model) && bytes_equal(m->provider, provider)))
-		m = m->next;
-	if (m == NULL)
-	{
-		m = look_up(list->context, provider, model);
-		m->next = list->models;
-		list->models = m;
-	}
-	for (int i = 0; i < m->count; i++)
+	if (number < 0)
+		number = add_model(list, look_up(list->context, provider, model));
+	m = &list->models[number];
+	for (uint64 i = 0; i < m->count; i++)
 		if (m->prices[i].since <= at && at < m->prices[i].until)
 			return &m->prices[i];
 	return NULL;
