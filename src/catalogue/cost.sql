@@ -20,8 +20,7 @@ BEGIN
 	RETURN QUERY EXECUTE pg_catalog.format($sql$
 		WITH call AS (
 			SELECT CASE WHEN $3 IS NULL THEN $1 ELSE pg_catalog.date_bin($3, x.started_at, timestamptz '2000-01-01 00:00:00+00') END AS at,
-				CASE WHEN x.feature_source = 'attribute' OR x.feature IS NOT NULL THEN x.feature END AS feature,
-				x.trace_id, x.user_id, x.sample_weight, x.cost_usd, x.cost_source,
+				x.feature, x.trace_id, x.user_id, x.sample_weight, x.cost_usd, x.cost_source,
 				%1$s AS dims,
 				llmtrace.priced_cost(x.provider, x.model, x.started_at,
 					greatest(x.input_tokens - coalesce(x.cache_read_tokens, 0) - coalesce(x.cache_write_tokens, 0), 0), NULL, NULL, NULL, NULL) AS input_usd,
@@ -254,10 +253,12 @@ FROM llmtrace.trajectories t
 			FROM llmtrace.payload_refs(t.trajectory) r
 			GROUP BY r.hash) h) b
 	CROSS JOIN LATERAL (
-		SELECT sum(m.cost_usd) AS judge_cost_usd
-		FROM llmtrace.span_rows(t.trajectory) e
-			JOIN llmtrace.span_rows(t.trajectory) m ON m.ordinal >= e.ordinal AND m.ordinal < e.ordinal + e.subtree_count
-		WHERE e.kind = 'evaluator') j;
+		-- in preorder: below an evaluator until the last of them has ended
+		SELECT sum(m.cost_usd) FILTER (WHERE m.ordinal < m.evaluators_end) AS judge_cost_usd
+		FROM (
+			SELECT e.cost_usd, e.ordinal,
+				max(e.ordinal + e.subtree_count) FILTER (WHERE e.kind = 'evaluator') OVER (ORDER BY e.ordinal) AS evaluators_end
+			FROM llmtrace.span_rows(t.trajectory) e) m) j;
 COMMENT ON VIEW llmtrace.telemetry_cost IS 'One row a trace: how much it takes to keep, in bytes before and after equal bodies within the trace are kept once, and what its evaluators cost beside what it cost itself. Example: SELECT feature, sum(raw_bytes), sum(stored_bytes), sum(dup_bytes) FROM llmtrace.telemetry_cost WHERE started_at > now() - interval ''7 days'' GROUP BY feature ORDER BY 2 DESC LIMIT 10';
 COMMENT ON COLUMN llmtrace.telemetry_cost.started_at IS 'start of the trace';
 COMMENT ON COLUMN llmtrace.telemetry_cost.trace_id IS 'id of the trace';

@@ -117,5 +117,13 @@ my ($few_models, $look_ups, $many_models) = (pricing(1, 1000000), pricing(5000, 
 cmp_ok($many_models - $look_ups, '<', $few_models * 4,
 	"a million calls of one model take $few_models ms, of 5,000 models $many_models ms, $look_ups ms of that for their prices");
 
+# Tasks find their traces by joins that compare no more than there is.
+$node->safe_psql('few', q{
+	INSERT INTO llmtrace.outcome (task_id, trace_id, conversation_id)
+	SELECT 'task-' || row_number() OVER (), trace_id, 'talk' FROM llmtrace.folded;
+	ANALYZE llmtrace.outcome});
+my @tasks = nodes(decode_json($node->safe_psql('few', 'EXPLAIN (ANALYZE, FORMAT JSON) SELECT count(*) FROM llmtrace.tasks'))->[0]{Plan});
+is(scalar(grep { ($_->{'Rows Removed by Join Filter'} // 0) > 0 } @tasks), 0, 'tasks: no pair of a task and a trace is looked at in vain');
+
 $node->stop;
 done_testing();
