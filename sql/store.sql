@@ -183,6 +183,31 @@ SELECT key, content, body_bytes FROM llmtrace.messages WHERE trace_id = '0000000
 SELECT status_message FROM llmtrace.spans(llmtrace.restore_bodies(llmtrace.trace('000000000000000000000000000000f2')));
 UPDATE llmtrace.store SET max_inline_bytes = 256;
 
+-- A link's long attribute goes and comes back; a name too long for a key is cut.
+INSERT INTO llmtrace.payload_policy VALUES ('gen_ai.evaluation.name', 'inline');
+SELECT accepted_spans FROM llmtrace.ingest_otlp(pg_temp.doc(pg_temp.span('f3', '01', '', 'linked', 0, 1, '{}', format(',
+	"links":[{"traceId":"f1","spanId":"01","attributes":[{"key":"why","value":{"stringValue":"%s"}}]}],
+	"events":[{"timeUnixNano":"1767225600500000000","name":"gen_ai.evaluation.result","attributes":[{"key":"gen_ai.evaluation.name","value":{"stringValue":"%s"}}]}]',
+	repeat('because ', 40), (SELECT string_agg(md5(i::text), '') FROM generate_series(1, 400) i)))));
+CALL llmtrace.fold('0');
+SELECT span_id, length(name) FROM llmtrace.annotation WHERE trace_id = '000000000000000000000000000000f3';
+SELECT key, event_number, link_number, length(content) FROM llmtrace.messages WHERE trace_id = '000000000000000000000000000000f3';
+SELECT llmtrace.span_links(t, 1) #> '{0,attributes,why}' ? '$ref' AS is_reference, length(llmtrace.span_links(llmtrace.restore_bodies(t), 1) #>> '{0,attributes,why}') AS restored, llmtrace.payload(t, 1, 'why') IS NULL AS is_no_spans
+FROM llmtrace.trace('000000000000000000000000000000f3') t;
+
+-- What judges cost, also those within another, once; a task's traces, however they are named.
+SELECT accepted_spans FROM llmtrace.ingest_otlp(pg_temp.doc(
+	pg_temp.span('f4', '01', '', 'run', 0, 9, '{"gen_ai.conversation.id": "talk"}'),
+	pg_temp.span('f4', '02', '01', 'judge', 1, 5, '{"openinference.span.kind": "EVALUATOR"}'),
+	pg_temp.span('f4', '03', '02', 'judge of the judge', 2, 4, '{"openinference.span.kind": "EVALUATOR"}'),
+	pg_temp.span('f4', '04', '03', 'chat', 2, 3, '{"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-x", "gen_ai.usage.input_tokens": 1000000}'),
+	pg_temp.span('f4', '05', '01', 'chat', 6, 7, '{"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-x", "gen_ai.usage.input_tokens": 3000000}')));
+SELECT judge_cost_usd, inference_cost_usd, telemetry_share FROM llmtrace.telemetry_cost WHERE trace_id = '000000000000000000000000000000f4';
+INSERT INTO llmtrace.outcome (task_id, trace_id, conversation_id, at, success) VALUES
+	('both', '000000000000000000000000000000f4', 'talk', '2026-01-01', false), ('both', '000000000000000000000000000000f3', NULL, '2026-01-02', true),
+	('none', '00000000000000000000000000000099', NULL, '2026-01-01', NULL);
+SELECT task_id, success, trace_count, input_tokens, cost_usd FROM llmtrace.tasks ORDER BY task_id;
+
 -- How the store is.
 SELECT "check", status, regexp_replace(finding, 'the newest started .*|the oldest came in .*|fragments, .*', '...') AS finding, hint FROM llmtrace.doctor() ORDER BY "check";
 

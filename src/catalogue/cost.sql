@@ -311,7 +311,7 @@ BEGIN
 		LEFT JOIN LATERAL (
 			SELECT r.key, sum(r.body_bytes) AS bytes
 			FROM llmtrace.payload_refs(t.trajectory) r
-			WHERE r.event_number IS NULL
+			WHERE r.event_number IS NULL AND r.link_number IS NULL
 			GROUP BY r.key) b ON b.key = k.key
 	WHERE t.started_at >= attr_weight.since AND t.started_at < attr_weight.until
 	GROUP BY k.key
