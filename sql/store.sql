@@ -157,6 +157,18 @@ SELECT model, at, llmtrace.priced_cost(provider, model, at, 1000, 100, NULL, NUL
 	('openai', 'gpt-x', timestamptz '2026-01-31 23:59:59.999999'), ('openai', 'gpt-x', '2026-02-01'), ('openai', 'gpt-x-2024-08-06', '2026-01-01'), ('openai', 'proxy/gpt-x', '2026-01-01'),
 	(NULL, 'gpt-x', '2026-01-01'), ('openai', 'gpt-z', '2026-01-01'), ('openai', NULL, '2026-01-01')) v(provider, model, at);
 SELECT llmtrace.priced_cost('openai', 'gpt-x', now(), NULL, NULL, 1, 1, 1), llmtrace.priced_cost('openai', 'gpt-x', '2026-01-01', 9223372036854775807, 0, 0, 0, 0);
+-- one call site, as the price changes
+DO $$
+DECLARE
+	usd numeric[];
+BEGIN
+	FOR i IN 1..3 LOOP
+		UPDATE llmtrace.price SET output_usd_per_million = i WHERE model_pattern = 'gpt-y';
+		usd[i] := llmtrace.priced_cost('openai', 'gpt-y', '2026-01-01', NULL, 1000000, NULL, NULL, NULL);
+	END LOOP;
+	RAISE NOTICE '%', usd;
+END
+$$;
 INSERT INTO llmtrace.price (model_pattern, input_usd_per_million) VALUES ('gpt*', 9), ('*', 1);
 SELECT model, llmtrace.priced_cost('openai', model, '2026-01-01', 1000000, 0, 0, 0, 0) FROM (VALUES ('gpt-x'), ('gpt-z'), ('other')) v(model);
 INSERT INTO llmtrace.price (model_pattern) VALUES ('g*t');
@@ -221,8 +233,13 @@ SELECT * FROM pg_temp.broken;
 -- what is too old comes in again, into partitions made anew
 SELECT accepted_spans FROM llmtrace.ingest_otlp((SELECT document FROM exported WHERE trace_id = '000000000000000000000000000000c1'));
 CALL llmtrace.fold('0');
+-- with what came in the traces, but not what people said of them
+INSERT INTO llmtrace.annotation (trace_id, at, name, label) VALUES ('000000000000000000000000000000f1', '2026-01-01', 'looked at', 'fine');
+UPDATE llmtrace.ingest_rejected SET received_at = '2026-01-31' WHERE span_id IS NULL;
 SELECT * FROM llmtrace.drop_before('2026-02-01');
 SELECT trace_id, started_at FROM llmtrace.traces ORDER BY trace_id;
+SELECT name, source FROM llmtrace.annotation;
+SELECT span_id, reason FROM llmtrace.ingest_rejected ORDER BY received_at;
 SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'llmtrace.folded'::regclass ORDER BY inhrelid::regclass::text COLLATE "C";
 SELECT * FROM pg_temp.broken;
 SELECT llmtrace.upgrade_store();

@@ -2,7 +2,7 @@
  * price.c
  *		What model calls cost by the store's price list.
  *
- * The list is read once a model, call site and query, so that pricing a
+ * The list is read once a model, call site and snapshot, so that pricing a
  * million spans takes a few look-ups.  Amounts are integers of 1e-12 dollars:
  * a sum of costs does not depend on how it is grouped.
  */
@@ -17,6 +17,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 /* Price kinds, in the order of price_candidates(). */
@@ -50,7 +51,10 @@ typedef struct ModelPrices
 
 struct PriceList
 {
-	MemoryContext context;
+	MemoryContext context;		/* of what is known, but not of this */
+	TransactionId xmax;			/* the snapshot as of which it is known */
+	uint32		xcnt;
+	CommandId	curcid;
 	Dictionary	keys;			/* billing_key() of each of the models */
 	ModelPrices *models;
 	uint32		max;
@@ -61,13 +65,35 @@ PriceList *
 price_list_create(MemoryContext context)
 {
 	PriceList  *list = MemoryContextAllocZero(context, sizeof(PriceList));
-	MemoryContext old = MemoryContextSwitchTo(context);
 
-	list->context = context;
+	list->context = AllocSetContextCreate(context, "llmtrace prices", ALLOCSET_DEFAULT_SIZES);
+	return list;
+}
+
+/*
+ * Begin anew if prices may have changed: a call site in PL/pgSQL lives as long
+ * as its transaction.
+ */
+static void
+follow_snapshot(PriceList *list)
+{
+	Snapshot	now = GetActiveSnapshot();
+	MemoryContext old;
+
+	if (list->models != NULL && now->xmax == list->xmax && now->xcnt == list->xcnt &&
+		now->curcid == list->curcid)
+		return;
+	list->models = NULL;
+	MemoryContextReset(list->context);
+	old = MemoryContextSwitchTo(list->context);
 	dictionary_init(&list->keys, 16);
 	initStringInfo(&list->key);
+	list->max = 8;
+	list->models = palloc(list->max * sizeof(ModelPrices));
 	MemoryContextSwitchTo(old);
-	return list;
+	list->xmax = now->xmax;
+	list->xcnt = now->xcnt;
+	list->curcid = now->curcid;
 }
 
 static Bytes
@@ -140,12 +166,7 @@ add_model(PriceList *list, ModelPrices found)
 	bool		is_new;
 
 	if (list->keys.count == list->max)
-	{
-		list->max = Max(list->max * 2, 8);
-		list->models = list->models == NULL ?
-			MemoryContextAlloc(list->context, list->max * sizeof(ModelPrices)) :
-			repalloc_huge(list->models, list->max * sizeof(ModelPrices));
-	}
+		list->models = repalloc_huge(list->models, (list->max *= 2) * sizeof(ModelPrices));
 	list->models[list->keys.count] = found;
 	memcpy(copy, key.data, key.len);
 	return dictionary_number(&list->keys, (Bytes) {copy, key.len}, &is_new);
@@ -155,9 +176,11 @@ add_model(PriceList *list, ModelPrices found)
 static const Price *
 find_price(PriceList *list, Bytes provider, Bytes model, TimestampTz at)
 {
-	int64		number = dictionary_find(&list->keys, billing_key(&list->key, provider, model));
 	const ModelPrices *m;
+	int64		number;
 
+	follow_snapshot(list);
+	number = dictionary_find(&list->keys, billing_key(&list->key, provider, model));
 	if (number < 0)
 		number = add_model(list, look_up(list->context, provider, model));
 	m = &list->models[number];
