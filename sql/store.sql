@@ -157,6 +157,18 @@ SELECT model, at, llmtrace.priced_cost(provider, model, at, 1000, 100, NULL, NUL
 	('openai', 'gpt-x', timestamptz '2026-01-31 23:59:59.999999'), ('openai', 'gpt-x', '2026-02-01'), ('openai', 'gpt-x-2024-08-06', '2026-01-01'), ('openai', 'proxy/gpt-x', '2026-01-01'),
 	(NULL, 'gpt-x', '2026-01-01'), ('openai', 'gpt-z', '2026-01-01'), ('openai', NULL, '2026-01-01')) v(provider, model, at);
 SELECT llmtrace.priced_cost('openai', 'gpt-x', now(), NULL, NULL, 1, 1, 1), llmtrace.priced_cost('openai', 'gpt-x', '2026-01-01', 9223372036854775807, 0, 0, 0, 0);
+-- one call site, as the price changes
+DO $$
+DECLARE
+	usd numeric[];
+BEGIN
+	FOR i IN 1..3 LOOP
+		UPDATE llmtrace.price SET output_usd_per_million = i WHERE model_pattern = 'gpt-y';
+		usd[i] := llmtrace.priced_cost('openai', 'gpt-y', '2026-01-01', NULL, 1000000, NULL, NULL, NULL);
+	END LOOP;
+	RAISE NOTICE '%', usd;
+END
+$$;
 INSERT INTO llmtrace.price (model_pattern, input_usd_per_million) VALUES ('gpt*', 9), ('*', 1);
 SELECT model, llmtrace.priced_cost('openai', model, '2026-01-01', 1000000, 0, 0, 0, 0) FROM (VALUES ('gpt-x'), ('gpt-z'), ('other')) v(model);
 INSERT INTO llmtrace.price (model_pattern) VALUES ('g*t');
@@ -183,6 +195,31 @@ SELECT key, content, body_bytes FROM llmtrace.messages WHERE trace_id = '0000000
 SELECT status_message FROM llmtrace.spans(llmtrace.restore_bodies(llmtrace.trace('000000000000000000000000000000f2')));
 UPDATE llmtrace.store SET max_inline_bytes = 256;
 
+-- A link's long attribute goes and comes back; a name too long for a key is cut.
+INSERT INTO llmtrace.payload_policy VALUES ('gen_ai.evaluation.name', 'inline');
+SELECT accepted_spans FROM llmtrace.ingest_otlp(pg_temp.doc(pg_temp.span('f3', '01', '', 'linked', 0, 1, '{}', format(',
+	"links":[{"traceId":"f1","spanId":"01","attributes":[{"key":"why","value":{"stringValue":"%s"}}]}],
+	"events":[{"timeUnixNano":"1767225600500000000","name":"gen_ai.evaluation.result","attributes":[{"key":"gen_ai.evaluation.name","value":{"stringValue":"%s"}}]}]',
+	repeat('because ', 40), (SELECT string_agg(md5(i::text), '') FROM generate_series(1, 400) i)))));
+CALL llmtrace.fold('0');
+SELECT span_id, length(name) FROM llmtrace.annotation WHERE trace_id = '000000000000000000000000000000f3';
+SELECT key, event_number, link_number, length(content) FROM llmtrace.messages WHERE trace_id = '000000000000000000000000000000f3';
+SELECT llmtrace.span_links(t, 1) #> '{0,attributes,why}' ? '$ref' AS is_reference, length(llmtrace.span_links(llmtrace.restore_bodies(t), 1) #>> '{0,attributes,why}') AS restored, llmtrace.payload(t, 1, 'why') IS NULL AS is_no_spans
+FROM llmtrace.trace('000000000000000000000000000000f3') t;
+
+-- What judges cost, also those within another, once; a task's traces, however they are named.
+SELECT accepted_spans FROM llmtrace.ingest_otlp(pg_temp.doc(
+	pg_temp.span('f4', '01', '', 'run', 0, 9, '{"gen_ai.conversation.id": "talk"}'),
+	pg_temp.span('f4', '02', '01', 'judge', 1, 5, '{"openinference.span.kind": "EVALUATOR"}'),
+	pg_temp.span('f4', '03', '02', 'judge of the judge', 2, 4, '{"openinference.span.kind": "EVALUATOR"}'),
+	pg_temp.span('f4', '04', '03', 'chat', 2, 3, '{"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-x", "gen_ai.usage.input_tokens": 1000000}'),
+	pg_temp.span('f4', '05', '01', 'chat', 6, 7, '{"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-x", "gen_ai.usage.input_tokens": 3000000}')));
+SELECT judge_cost_usd, inference_cost_usd, telemetry_share FROM llmtrace.telemetry_cost WHERE trace_id = '000000000000000000000000000000f4';
+INSERT INTO llmtrace.outcome (task_id, trace_id, conversation_id, at, success) VALUES
+	('both', '000000000000000000000000000000f4', 'talk', '2026-01-01', false), ('both', '000000000000000000000000000000f3', NULL, '2026-01-02', true),
+	('none', '00000000000000000000000000000099', NULL, '2026-01-01', NULL);
+SELECT task_id, success, trace_count, input_tokens, cost_usd FROM llmtrace.tasks ORDER BY task_id;
+
 -- How the store is.
 SELECT "check", status, regexp_replace(finding, 'the newest started .*|the oldest came in .*|fragments, .*', '...') AS finding, hint FROM llmtrace.doctor() ORDER BY "check";
 
@@ -196,8 +233,13 @@ SELECT * FROM pg_temp.broken;
 -- what is too old comes in again, into partitions made anew
 SELECT accepted_spans FROM llmtrace.ingest_otlp((SELECT document FROM exported WHERE trace_id = '000000000000000000000000000000c1'));
 CALL llmtrace.fold('0');
+-- with what came in the traces, but not what people said of them
+INSERT INTO llmtrace.annotation (trace_id, at, name, label) VALUES ('000000000000000000000000000000f1', '2026-01-01', 'looked at', 'fine');
+UPDATE llmtrace.ingest_rejected SET received_at = '2026-01-31' WHERE span_id IS NULL;
 SELECT * FROM llmtrace.drop_before('2026-02-01');
 SELECT trace_id, started_at FROM llmtrace.traces ORDER BY trace_id;
+SELECT name, source FROM llmtrace.annotation;
+SELECT span_id, reason FROM llmtrace.ingest_rejected ORDER BY received_at;
 SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'llmtrace.folded'::regclass ORDER BY inhrelid::regclass::text COLLATE "C";
 SELECT * FROM pg_temp.broken;
 SELECT llmtrace.upgrade_store();

@@ -59,13 +59,19 @@ SELECT o.task_id,
 FROM (
 		SELECT x.task_id,
 			(pg_catalog.array_agg(x.success ORDER BY x.at DESC) FILTER (WHERE x.success IS NOT NULL))[1] AS success,
-			(pg_catalog.array_agg(x.value ORDER BY x.at DESC) FILTER (WHERE x.value IS NOT NULL))[1] AS value,
-			pg_catalog.array_agg(DISTINCT x.trace_id) FILTER (WHERE x.trace_id IS NOT NULL) AS trace_ids,
-			pg_catalog.array_agg(DISTINCT x.conversation_id) FILTER (WHERE x.conversation_id IS NOT NULL) AS conversation_ids
+			(pg_catalog.array_agg(x.value ORDER BY x.at DESC) FILTER (WHERE x.value IS NOT NULL))[1] AS value
 		FROM llmtrace.outcome x
 		WHERE x.task_id IS NOT NULL
 		GROUP BY x.task_id) o
-	LEFT JOIN llmtrace.traces t ON t.trace_id = ANY (o.trace_ids) OR t.conversation_id = ANY (o.conversation_ids)
+	LEFT JOIN (
+		-- two joins that can be hashed; a trace that both find is there once
+		SELECT x.task_id, t.trace_id, t.started_at, t.ended_at, t.error_count, t.input_tokens, t.output_tokens,
+			t.cost_usd, t.missing_price_count, t.feature, t.tenant_id, t.user_id
+		FROM llmtrace.outcome x JOIN llmtrace.traces t ON t.trace_id = x.trace_id
+		UNION
+		SELECT x.task_id, t.trace_id, t.started_at, t.ended_at, t.error_count, t.input_tokens, t.output_tokens,
+			t.cost_usd, t.missing_price_count, t.feature, t.tenant_id, t.user_id
+		FROM llmtrace.outcome x JOIN llmtrace.traces t ON t.conversation_id = x.conversation_id) t ON t.task_id = o.task_id
 GROUP BY o.task_id, o.success, o.value;
 COMMENT ON VIEW llmtrace.tasks IS 'One row a task of table outcome, over all traces that worked on it. Example: SELECT feature, count(*), avg(success::int) AS success_rate, sum(cost_usd) FROM llmtrace.tasks GROUP BY feature ORDER BY 2 DESC LIMIT 10';
 COMMENT ON COLUMN llmtrace.tasks.task_id IS 'the task';

@@ -253,13 +253,14 @@ FROM llmtrace.trajectories t
 			FROM llmtrace.payload_refs(t.trajectory) r
 			GROUP BY r.hash) h) b
 	CROSS JOIN LATERAL (
-		-- most traces have no evaluator, which is known sooner than what spans cost
-		SELECT sum(m.cost_usd) AS judge_cost_usd
-		FROM llmtrace.span_rows(t.trajectory) m
-		WHERE llmtrace.matches(t.trajectory, '{ kind = evaluator }')
-			AND EXISTS (
-				SELECT FROM llmtrace.spans(t.trajectory) e
-				WHERE e.kind = 'evaluator' AND m.ordinal >= e.ordinal AND m.ordinal < e.ordinal + e.subtree_count)) j;
+		-- in preorder: below an evaluator until the last of them has ended
+		SELECT sum(m.cost_usd) FILTER (WHERE m.ordinal < m.evaluators_end) AS judge_cost_usd
+		FROM (
+			SELECT e.cost_usd, e.ordinal,
+				max(e.ordinal + e.subtree_count) FILTER (WHERE e.kind = 'evaluator') OVER (ORDER BY e.ordinal) AS evaluators_end
+			FROM llmtrace.span_rows(t.trajectory) e
+			-- most traces have no evaluator, which is known sooner than what spans cost
+			WHERE llmtrace.matches(t.trajectory, '{ kind = evaluator }')) m) j;
 COMMENT ON VIEW llmtrace.telemetry_cost IS 'One row a trace: how much it takes to keep, in bytes before and after equal bodies within the trace are kept once, and what its evaluators cost beside what it cost itself. Example: SELECT feature, sum(raw_bytes), sum(stored_bytes), sum(dup_bytes) FROM llmtrace.telemetry_cost WHERE started_at > now() - interval ''7 days'' GROUP BY feature ORDER BY 2 DESC LIMIT 10';
 COMMENT ON COLUMN llmtrace.telemetry_cost.started_at IS 'start of the trace';
 COMMENT ON COLUMN llmtrace.telemetry_cost.trace_id IS 'id of the trace';
@@ -312,7 +313,7 @@ BEGIN
 		LEFT JOIN LATERAL (
 			SELECT r.key, sum(r.body_bytes) AS bytes
 			FROM llmtrace.payload_refs(t.trajectory) r
-			WHERE r.event_number IS NULL
+			WHERE r.event_number IS NULL AND r.link_number IS NULL
 			GROUP BY r.key) b ON b.key = k.key
 	WHERE t.started_at >= attr_weight.since AND t.started_at < attr_weight.until
 	GROUP BY k.key

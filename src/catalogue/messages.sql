@@ -23,6 +23,7 @@ SELECT t.trace_id,
 	r.body_bytes,
 	r.key,
 	r.event_number,
+	r.link_number,
 	t.feature,
 	t.tenant_id,
 	t.user_id,
@@ -43,6 +44,7 @@ COMMENT ON COLUMN llmtrace.messages.content IS 'the text, or JSON where it is mo
 COMMENT ON COLUMN llmtrace.messages.body_bytes IS 'size in bytes';
 COMMENT ON COLUMN llmtrace.messages.key IS 'the attribute it is from';
 COMMENT ON COLUMN llmtrace.messages.event_number IS 'the event it is from, from 1; NULL for the span itself';
+COMMENT ON COLUMN llmtrace.messages.link_number IS 'the link of the span that has it, from 1; NULL if it is no link''s';
 COMMENT ON COLUMN llmtrace.messages.feature IS 'feature of the trace';
 COMMENT ON COLUMN llmtrace.messages.tenant_id IS 'tenant of the trace';
 COMMENT ON COLUMN llmtrace.messages.user_id IS 'user of the trace';
@@ -61,7 +63,7 @@ BEGIN ATOMIC
 	FROM (
 		SELECT r.item_number, llmtrace.body(r.day, r.hash) AS body
 		FROM llmtrace.payload_refs(t) r
-		WHERE r.ordinal = payload.ordinal AND r.key = payload.key AND r.event_number IS NULL) x;
+		WHERE r.ordinal = payload.ordinal AND r.key = payload.key AND r.event_number IS NULL AND r.link_number IS NULL) x;
 END;
 COMMENT ON FUNCTION llmtrace.payload(llmtrace.trajectory, integer, text) IS
 'The body of a span''s attribute that was moved to payloads: the text, or JSON. The span is given by its ordinal, from 1. NULL if it was not moved or only its hash is kept. Example: SELECT llmtrace.payload(llmtrace.trace(''4bf92f35''), 1, ''input.value'')';

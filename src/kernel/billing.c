@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "kernel/billing.h"
+#include "kernel/dictionary.h"
 #include "kernel/span_measure.h"
 
 /* A reported cost in 1e-12 dollars; COST_UNKNOWN if there is none. */
@@ -108,28 +109,62 @@ add_tokens(BillableTokens *sum, BillableTokens own)
 	sum->reasoning = tokens_add(sum->reasoning, own.reasoning);
 }
 
-/* The entry of a provider's model; a trace has few. */
-static ModelBill *
-find_model(ModelBill *bills, uint32 *count, Bytes provider, Bytes model)
+/* Bills that are being added up. */
+typedef struct ModelBills
 {
-	for (uint32 i = 0; i < *count; i++)
-		if (bytes_equal(bills[i].model, model) && bytes_equal(bills[i].provider, provider))
-			return &bills[i];
-	return NULL;
+	ModelBill  *bills;
+	uint32		max;
+	Dictionary	keys;			/* billing_key() of each */
+	StringInfoData key;
+} ModelBills;
+
+/*
+ * A provider's model as one string, which is good until the buffer is used
+ * again.  No text has a zero byte.
+ */
+Bytes
+billing_key(StringInfo buf, Bytes provider, Bytes model)
+{
+	resetStringInfo(buf);
+	appendBinaryStringInfo(buf, provider.data, provider.len);
+	appendStringInfoChar(buf, '\0');
+	appendBinaryStringInfo(buf, model.data, model.len);
+	return (Bytes) {buf->data, buf->len};
+}
+
+/* The bill of a provider's model, which is begun if it is the first. */
+static ModelBill *
+find_bill(ModelBills *b, Bytes provider, Bytes model)
+{
+	Bytes		key = billing_key(&b->key, provider, model);
+	int64		number = dictionary_find(&b->keys, key);
+	char	   *copy;
+	bool		is_new;
+
+	if (number >= 0)
+		return &b->bills[number];
+	if (b->keys.count == b->max)
+		b->bills = repalloc_huge(b->bills, (b->max *= 2) * sizeof(ModelBill));
+	copy = palloc(key.len);
+	memcpy(copy, key.data, key.len);
+	number = dictionary_number(&b->keys, (Bytes) {copy, key.len}, &is_new);
+	b->bills[number] = (ModelBill) {.provider = {copy, provider.len},.model = model};
+	return &b->bills[number];
 }
 
 /*
  * What is billed in a trajectory, by provider and model in the order in which
- * they first appear.  O(spans × models).
+ * they first appear.  O(spans).
  */
 ModelBill *
 model_bills(const Trajectory *t, uint32 *count)
 {
 	SpanBill   *spans = span_bills(t);
-	uint32		max = 8;
-	ModelBill  *bills = palloc(max * sizeof(ModelBill));
+	ModelBills	b = {.max = 8};
 
-	*count = 0;
+	b.bills = palloc(b.max * sizeof(ModelBill));
+	dictionary_init(&b.keys, b.max);
+	initStringInfo(&b.key);
 	for (uint32 i = 0; i < t->n; i++)
 	{
 		SpanColumns columns = trajectory_columns(t, i);
@@ -142,17 +177,7 @@ model_bills(const Trajectory *t, uint32 *count)
 			continue;
 		span_text(t, i, TEXT_PROVIDER, room, &provider);
 		span_model(&columns, &model);
-		bill = find_model(bills, count, provider, model);
-		if (bill == NULL)
-		{
-			char	   *copy = palloc(provider.len + 1);
-
-			if (*count == max)
-				bills = repalloc(bills, (max *= 2) * sizeof(ModelBill));
-			memcpy(copy, provider.data, provider.len);
-			bill = &bills[(*count)++];
-			*bill = (ModelBill) {.provider = {copy, provider.len},.model = model};
-		}
+		bill = find_bill(&b, provider, model);
 		bill->call_count++;
 		if (spans[i].reported_pico >= 0)
 		{
@@ -163,5 +188,6 @@ model_bills(const Trajectory *t, uint32 *count)
 			add_tokens(&bill->tokens, span_billable_tokens(&columns));
 	}
 	pfree(spans);
-	return bills;
+	*count = b.keys.count;
+	return b.bills;
 }

@@ -11,6 +11,7 @@
 
 #include "kernel/trajectory.h"
 #include "kernel/usage.h"
+#include "lib/stringinfo.h"
 
 /* US dollars in 1e-12, so that sums are exact in any order. */
 #define COST_UNKNOWN (-1)
@@ -51,6 +52,7 @@ extern SpanBill *span_bills(const Trajectory *t);
 extern BillableTokens billable_tokens(int64 input, int64 output, int64 reasoning,
 									  int64 cache_read, int64 cache_write);
 extern BillableTokens span_billable_tokens(const SpanColumns *columns);
+extern Bytes billing_key(StringInfo buf, Bytes provider, Bytes model);
 extern ModelBill *model_bills(const Trajectory *t, uint32 *count);
 
 #endif							/* LLMTRACE_BILLING_H */

@@ -7,6 +7,7 @@
 #include "kernel/otlp.h"
 #include "kernel/row_writer.h"
 #include "kernel/trajectory_sql.h"
+#include "miscadmin.h"
 
 #define EVALUATION_EVENT "gen_ai.evaluation.result"
 
@@ -28,6 +29,9 @@ row_string(RowWriter *w, const Value *v)
 		row_null(w);
 }
 
+/* A name is part of a key of table annotation; longer ones are cut. */
+#define MAX_NAME_LEN 255
+
 /* One judgement; an event without a name of what was judged is none. */
 static void
 put_evaluation(RowWriter *w, const Trajectory *t, uint32 ordinal, const Event *event)
@@ -44,7 +48,7 @@ put_evaluation(RowWriter *w, const Trajectory *t, uint32 ordinal, const Event *e
 	row_int4(w, ordinal + 1);
 	row_text(w, (Bytes) {digits, sizeof(digits)});
 	row_timestamptz(w, timestamptz_from_ns(event->time_ns));
-	row_string(w, name);
+	row_text(w, (Bytes) {name->bytes, utf8_clip(value_bytes(name), MAX_NAME_LEN)});
 	if (score && value_read_double(score, &number))
 		row_float8(w, number);
 	else
@@ -66,6 +70,7 @@ trajectory_evaluations(PG_FUNCTION_ARGS)
 	{
 		const SpanExtra *extra = trajectory_extra(t, i);
 
+		CHECK_FOR_INTERRUPTS();
 		for (uint32 k = 0; extra && k < extra->event_count; k++)
 			if (bytes_equal_cstring(extra->events[k].name, EVALUATION_EVENT))
 				put_evaluation(&w, t, i, &extra->events[k]);

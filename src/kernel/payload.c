@@ -487,7 +487,7 @@ payload_visit(const Trajectory *t, PayloadVisitor visit, void *arg)
 	{
 		const SpanExtra *extra = trajectory_extra(t, i);
 		AttrList	own = trajectory_attributes(t, i, room);
-		PayloadRef	ref = {.ordinal = i,.event = -1};
+		PayloadRef	ref = {.ordinal = i,.event = -1,.link = -1};
 
 		CHECK_FOR_INTERRUPTS();
 		ref.day = (int32) (t->start_ns[i] / NS_PER_DAY);
@@ -496,6 +496,12 @@ payload_visit(const Trajectory *t, PayloadVisitor visit, void *arg)
 		{
 			ref.event = k;
 			visit_list(t, &extra->events[k].attributes, &ref, visit, arg);
+		}
+		ref.event = -1;
+		for (uint32 k = 0; extra && k < extra->link_count; k++)
+		{
+			ref.link = k;
+			visit_list(t, &extra->links[k].attributes, &ref, visit, arg);
 		}
 	}
 	pfree(room);

@@ -87,7 +87,8 @@ extern const char *const payload_role_names[];
 typedef struct PayloadRef
 {
 	uint32		ordinal;
-	int32		event;			/* the event it is of, from 0; -1 for the span */
+	int32		event;			/* the event it is of, from 0; or -1 */
+	int32		link;			/* the link it is of, from 0; or -1 */
 	Bytes		key;
 	int32		item;			/* place in a list of messages, from 0; or -1 */
 	int32		day;

@@ -43,6 +43,7 @@ put_ref(const PayloadRef *ref, void *arg)
 	row_int4(w, ref->ordinal + 1);
 	row_text(w, (Bytes) {digits, sizeof(digits)});
 	put_number_or_null(w, ref->event);
+	put_number_or_null(w, ref->link);
 	row_text(w, ref->key);
 	put_number_or_null(w, ref->item);
 	row_cstring(w, payload_role_names[ref->role]);

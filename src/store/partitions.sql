@@ -105,8 +105,13 @@ BEGIN
 	-- no fold meanwhile: it would write of what is being dropped
 	PERFORM pg_advisory_xact_lock(llmtrace.lock_class(), shard) FROM generate_series(0, 63) shard;
 
-	DELETE FROM llmtrace.directory WHERE started_at < before;
-	GET DIAGNOSTICS trace_count = ROW_COUNT;
+	WITH gone AS (
+		DELETE FROM llmtrace.directory WHERE started_at < before RETURNING trace_id
+	), judged AS (
+		DELETE FROM llmtrace.annotation a USING gone g WHERE a.trace_id = g.trace_id AND a.source = 'trace'
+	)
+	SELECT count(*) INTO trace_count FROM gone;
+	DELETE FROM llmtrace.ingest_rejected WHERE received_at < before;
 	DELETE FROM llmtrace.fragments f WHERE llmtrace.started_at(f.fragment) < before;
 	partition_count := 0;
 	body_count := 0;
@@ -136,4 +141,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION llmtrace.drop_before(timestamptz) IS
-'Retention: drops the traces that started before a time, with their bodies (by UTC day), pending ones too. Whole partitions are dropped, which waits for their readers; of the one in between rows are deleted. Returns the number of folded traces, of partitions, and of bodies deleted one by one. Bodies of the day itself stay, since younger traces may share them. Example: SELECT * FROM llmtrace.drop_before(now() - interval ''90 days'')';
+'Retention: drops the traces that started before a time, with their bodies (by UTC day) and the annotations that came in them, pending ones too, and what ingest_rejected has from before that time. Whole partitions are dropped, which waits for their readers; of the one in between rows are deleted. Returns the number of folded traces, of partitions, and of bodies deleted one by one. Bodies of the day itself stay, since younger traces may share them. Example: SELECT * FROM llmtrace.drop_before(now() - interval ''90 days'')';

@@ -2,7 +2,7 @@
  * price.c
  *		What model calls cost by the store's price list.
  *
- * The list is read once a model, call site and query, so that pricing a
+ * The list is read once a model, call site and snapshot, so that pricing a
  * million spans takes a few look-ups.  Amounts are integers of 1e-12 dollars:
  * a sum of costs does not depend on how it is grouped.
  */
@@ -11,11 +11,13 @@
 #include "catalog/pg_type.h"
 #include "common/int.h"
 #include "executor/spi.h"
+#include "kernel/dictionary.h"
 #include "kernel/trajectory_sql.h"
 #include "store/price.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 /* Price kinds, in the order of price_candidates(). */
@@ -43,17 +45,20 @@ typedef struct Price
 /* What is known of one provider's model, the best first. */
 typedef struct ModelPrices
 {
-	struct ModelPrices *next;
-	Bytes		provider;
-	Bytes		model;
 	Price	   *prices;
-	int			count;
+	uint64		count;
 } ModelPrices;
 
 struct PriceList
 {
-	MemoryContext context;
+	MemoryContext context;		/* of what is known, but not of this */
+	TransactionId xmax;			/* the snapshot as of which it is known */
+	uint32		xcnt;
+	CommandId	curcid;
+	Dictionary	keys;			/* billing_key() of each of the models */
 	ModelPrices *models;
+	uint32		max;
+	StringInfoData key;			/* the one looked for */
 };
 
 PriceList *
@@ -61,8 +66,34 @@ price_list_create(MemoryContext context)
 {
 	PriceList  *list = MemoryContextAllocZero(context, sizeof(PriceList));
 
-	list->context = context;
+	list->context = AllocSetContextCreate(context, "llmtrace prices", ALLOCSET_DEFAULT_SIZES);
 	return list;
+}
+
+/*
+ * Begin anew if prices may have changed: a call site in PL/pgSQL lives as long
+ * as its transaction.
+ */
+static void
+follow_snapshot(PriceList *list)
+{
+	Snapshot	now = GetActiveSnapshot();
+	MemoryContext old;
+
+	if (list->models != NULL && now->xmax == list->xmax && now->xcnt == list->xcnt &&
+		now->curcid == list->curcid)
+		return;
+	list->models = NULL;
+	MemoryContextReset(list->context);
+	old = MemoryContextSwitchTo(list->context);
+	dictionary_init(&list->keys, 16);
+	initStringInfo(&list->key);
+	list->max = 8;
+	list->models = palloc(list->max * sizeof(ModelPrices));
+	MemoryContextSwitchTo(old);
+	list->xmax = now->xmax;
+	list->xcnt = now->xcnt;
+	list->curcid = now->curcid;
 }
 
 static Bytes
@@ -74,15 +105,6 @@ text_arg_bytes(FunctionCallInfo fcinfo, int arg)
 		return (Bytes) {"", 0};
 	t = PG_GETARG_TEXT_PP(arg);
 	return (Bytes) {VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t)};
-}
-
-static Bytes
-copy_bytes(MemoryContext context, Bytes s)
-{
-	char	   *copy = MemoryContextAlloc(context, s.len + 1);
-
-	memcpy(copy, s.data, s.len);
-	return (Bytes) {copy, s.len};
 }
 
 static Price
@@ -103,11 +125,11 @@ read_price(HeapTuple tuple, TupleDesc desc)
 }
 
 /* Ask the price list. */
-static ModelPrices *
+static ModelPrices
 look_up(MemoryContext context, Bytes provider, Bytes model)
 {
 	static SPIPlanPtr plan = NULL;
-	ModelPrices *found = MemoryContextAllocZero(context, sizeof(ModelPrices));
+	ModelPrices found = {0};
 	Datum		args[2] = {text_datum(provider), text_datum(model)};
 	int			result;
 
@@ -127,30 +149,42 @@ look_up(MemoryContext context, Bytes provider, Bytes model)
 	if (result != SPI_OK_SELECT)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(result));
 
-	found->provider = copy_bytes(context, provider);
-	found->model = copy_bytes(context, model);
-	found->prices = MemoryContextAlloc(context, Max(SPI_processed, 1) * sizeof(Price));
+	if (SPI_processed > 0)
+		found.prices = MemoryContextAlloc(context, SPI_processed * sizeof(Price));
 	for (uint64 i = 0; i < SPI_processed; i++)
-		found->prices[found->count++] = read_price(SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
+		found.prices[found.count++] = read_price(SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
 	SPI_finish();
 	return found;
+}
+
+/* Remember the prices of the model whose key is in the buffer. */
+static int64
+add_model(PriceList *list, ModelPrices found)
+{
+	Bytes		key = {list->key.data, list->key.len};
+	char	   *copy = MemoryContextAlloc(list->context, key.len);
+	bool		is_new;
+
+	if (list->keys.count == list->max)
+		list->models = repalloc_huge(list->models, (list->max *= 2) * sizeof(ModelPrices));
+	list->models[list->keys.count] = found;
+	memcpy(copy, key.data, key.len);
+	return dictionary_number(&list->keys, (Bytes) {copy, key.len}, &is_new);
 }
 
 /* The price of a model at a time, or NULL. */
 static const Price *
 find_price(PriceList *list, Bytes provider, Bytes model, TimestampTz at)
 {
-	ModelPrices *m = list->models;
+	const ModelPrices *m;
+	int64		number;
 
-	while (m && !(bytes_equal(m->model, model) && bytes_equal(m->provider, provider)))
-		m = m->next;
-	if (m == NULL)
-	{
-		m = look_up(list->context, provider, model);
-		m->next = list->models;
-		list->models = m;
-	}
-	for (int i = 0; i < m->count; i++)
+	follow_snapshot(list);
+	number = dictionary_find(&list->keys, billing_key(&list->key, provider, model));
+	if (number < 0)
+		number = add_model(list, look_up(list->context, provider, model));
+	m = &list->models[number];
+	for (uint64 i = 0; i < m->count; i++)
 		if (m->prices[i].since <= at && at < m->prices[i].until)
 			return &m->prices[i];
 	return NULL;

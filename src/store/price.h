@@ -9,7 +9,7 @@
 #include "kernel/billing.h"
 #include "utils/timestamp.h"
 
-/* What has been looked up for one call site in one query. */
+/* What has been looked up for one call site. */
 typedef struct PriceList PriceList;
 
 extern PriceList *price_list_create(MemoryContext context);

@@ -5,7 +5,8 @@ CREATE FUNCTION llmtrace.price_candidates(provider text, model text)
 		input bigint, output bigint, cache_read bigint, cache_write bigint, reasoning bigint)
 	LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-	WITH name AS (
+	-- once: inlined, the expressions would be computed for each row of price
+	WITH name AS MATERIALIZED (
 		SELECT model AS whole,
 			pg_catalog.regexp_replace(model, '^.*/', '') AS bare,
 			-- gpt-4o-2024-08-06, claude-3-5-haiku-20241022, gemini-1.5-pro@20240514

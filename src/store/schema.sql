@@ -164,6 +164,7 @@ CREATE TABLE llmtrace.price (
 	source text
 );
 CREATE UNIQUE INDEX price_key ON llmtrace.price (model_pattern, coalesce(provider, ''), coalesce(lower(valid), '-infinity'));
+CREATE INDEX price_patterns ON llmtrace.price (model_pattern) WHERE model_pattern LIKE '%*';
 COMMENT ON TABLE llmtrace.price IS 'what models cost, in US dollars a million tokens; read by priced_cost, filled by load_prices and by hand';
 COMMENT ON COLUMN llmtrace.price.provider IS 'as model_calls.provider has it; NULL for any';
 COMMENT ON COLUMN llmtrace.price.model_pattern IS 'a model''s name, or the beginning of names followed by *';

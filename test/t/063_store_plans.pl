@@ -98,5 +98,32 @@ my $id = '00000000-0000-0000-0000-000000000064';
 my ($few, $many) = (buffers('few', $id), buffers('many', $id));
 cmp_ok($many, '<=', $few + 3, "by id, $many buffers of 90 weeks, $few of one");
 
+# A price is found without reading the list; to have met many models costs
+# nothing when the next is looked for.
+$node->safe_psql('few', q{
+	INSERT INTO llmtrace.price (provider, model_pattern, input_usd_per_million)
+	SELECT 'p' || i % 20, 'other-' || i || CASE WHEN i % 50 = 0 THEN '*' ELSE '' END, 1 FROM generate_series(1, 2500) i;
+	ANALYZE llmtrace.price});
+my $candidates = decode_json($node->safe_psql('few', q{
+	EXPLAIN (ANALYZE, FORMAT JSON) SELECT * FROM generate_series(1, 1) i, LATERAL llmtrace.price_candidates('openai', 'm-' || i)}))->[0]{Plan};
+is(scalar(grep { $_->{'Node Type'} eq 'Seq Scan' } nodes($candidates)), 0, 'the price list is read by its indexes');
+sub milliseconds
+{
+	my ($sql) = @_;
+	return decode_json($node->safe_psql('few', "EXPLAIN (ANALYZE, TIMING off, FORMAT JSON) $sql"))->[0]{'Execution Time'};
+}
+sub pricing { return milliseconds("SELECT sum(llmtrace.priced_cost('p', 'm-' || i % $_[0], '2026-01-01', 1, 1, 0, 0, 0)) FROM generate_series(1, $_[1]) i") }
+my ($few_models, $look_ups, $many_models) = (pricing(1, 1000000), pricing(5000, 5000), pricing(5000, 1000000));
+cmp_ok($many_models - $look_ups, '<', $few_models * 4,
+	"a million calls of one model take $few_models ms, of 5,000 models $many_models ms, $look_ups ms of that for their prices");
+
+# Tasks find their traces by joins that compare no more than there is.
+$node->safe_psql('few', q{
+	INSERT INTO llmtrace.outcome (task_id, trace_id, conversation_id)
+	SELECT 'task-' || row_number() OVER (), trace_id, 'talk' FROM llmtrace.folded;
+	ANALYZE llmtrace.outcome});
+my @tasks = nodes(decode_json($node->safe_psql('few', 'EXPLAIN (ANALYZE, FORMAT JSON) SELECT count(*) FROM llmtrace.tasks'))->[0]{Plan});
+is(scalar(grep { ($_->{'Rows Removed by Join Filter'} // 0) > 0 } @tasks), 0, 'tasks: no pair of a task and a trace is looked at in vain');
+
 $node->stop;
 done_testing();
