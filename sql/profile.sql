@@ -54,6 +54,10 @@ SELECT p::text::profile = p AS text, length(profile_send(p)) AS bytes FROM part 
 SELECT '{"frames": [{"kind": "llm", "depth": 1, "name": "b\u0001\"", "calls": 1.5}, {"depth": 1, "name": "a", "calls": 2, "total_ns": 3.25}], "traces": 2}'::profile;
 SELECT '{"traces": 0, "frames": []}'::profile;
 
+-- Shares of amounts as large as they may be.
+SELECT round(sum(critical_share)::numeric, 6) AS sum FROM frames((SELECT ('{"traces": 1, "frames": [' || string_agg(format('{"depth": 1, "name": "%s", "calls": 1, "total_ns": 20000000000000000000000000000000, "critical_ns": 20000000000000000000000000000000}', i), ', ') || ']}')::profile
+	FROM generate_series(1, 10) i));
+
 -- Bad input.
 SELECT profile_subtract(a.p, b.p) FROM part a, part b WHERE a.n = 1 AND b.n = 2;
 SELECT '{"traces": 2, "frames": [{"depth": 1, "name": "a", "calls": 2, "errors": 2}]}'::profile - '{"traces": 1, "frames": [{"depth": 1, "name": "a", "calls": 1}]}'::profile;

@@ -460,12 +460,13 @@ profile_order(const Profile *p)
 	return order;
 }
 
-int128
+/* Of all frames; as int128, their sum could be too large. */
+double
 profile_sum(const Profile *p, ProfileSum sum)
 {
-	int128		total = 0;
+	double		total = 0;
 
 	for (uint32 i = 0; i < p->count; i++)
-		total += p->frames[i].sums[sum];
+		total += (double) p->frames[i].sums[sum];
 	return total;
 }

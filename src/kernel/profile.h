@@ -84,7 +84,7 @@ extern void profile_add_trace(Profile *p, Trajectory *t, PathWork *w, int64 weig
 extern void profile_merge(Profile *p, const Profile *other);
 extern Profile *profile_subtract(const Profile *p, const Profile *other);
 extern uint32 *profile_order(const Profile *p);
-extern int128 profile_sum(const Profile *p, ProfileSum sum);
+extern double profile_sum(const Profile *p, ProfileSum sum);
 extern Bytes profile_frame_name(const Profile *p, uint32 frame);
 
 /* Forms (profile_format.c). */

@@ -84,7 +84,7 @@ sql_profile_frames(PG_FUNCTION_ARGS)
 	Profile    *p = PG_GETARG_PROFILE(0);
 	uint32	   *order = profile_order(p);
 	uint32	   *number = palloc_extended(Max(p->count, 1) * sizeof(uint32), MCXT_ALLOC_HUGE);
-	double		critical = (double) profile_sum(p, SUM_CRITICAL_NS);
+	double		critical = profile_sum(p, SUM_CRITICAL_NS);
 	PathText	path;
 	RowWriter	w;
 
