@@ -110,7 +110,7 @@ refuses('reviewer', 'SELECT * FROM llmtrace.secret', 'permission denied', 'but n
 refuses('reviewer', ingest('c1', '01', 0), 'permission denied', 'nor brings in');
 
 is(as('writer', ingest('c1', '01', 0)), '1', 'a writer brings in');
-is(as('writer', "INSERT INTO llmtrace.otlp VALUES ('" . document('c1', '02', 400 * 86400) . "'); SELECT llmtrace.note_load_progress('f', 'x', 7); SELECT llmtrace.load_progress_of('f', 'x')"), "\n7", 'into partitions that it makes, too');
+is(as('writer', "INSERT INTO llmtrace.otlp VALUES ('" . document('c1', '02', 400 * 86400) . "'); SELECT llmtrace.note_load_progress('f', 'x', 7); SELECT * FROM llmtrace.load_progress_of('f')"), "\nx|7", 'into partitions that it makes, too');
 refuses('writer', "SELECT * FROM llmtrace.$_", 'permission denied', "a writer cannot read $_") for qw(traces folded fragments payloads ingest_rejected);
 refuses('writer', 'CALL llmtrace.fold()', 'permission denied', 'nor fold');
 is(as('folder', "CALL llmtrace.fold('0')"), '', 'a folder folds');
