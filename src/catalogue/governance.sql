@@ -15,13 +15,13 @@ CREATE FUNCTION llmtrace.subject_relations() RETURNS TABLE (relation text, condi
 	LANGUAGE sql IMMUTABLE ROWS 8
 BEGIN ATOMIC
 	VALUES
-		('fragments', 'x.trace_id = ANY ($1)', 'x.received_at',
+		('fragments', 'x.trace_id IN (SELECT pg_catalog.unnest($1))', 'x.received_at',
 			'(trace_id, shard, has_closed_root, fragment) SELECT llmtrace.trace_id(t), 0, false, t FROM llmtrace.trajectories_from_otlp('
 			'''{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"00000000000000000000000000000001","spanId":"0000000000000001","name":"x","startTimeUnixNano":"1"}]}]}]}'') t'),
-		('folded', '(x.started_at, x.trace_id) IN (SELECT d.started_at, d.trace_id FROM llmtrace.directory d WHERE d.trace_id = ANY ($1))', 'x.started_at', NULL),
-		('directory', 'x.trace_id = ANY ($1)', 'x.started_at', '(trace_id, started_at) SELECT pg_catalog.gen_random_uuid(), pg_catalog.now()'),
-		('annotation', 'x.trace_id = ANY ($1)', 'x.at', '(trace_id, name) SELECT pg_catalog.gen_random_uuid(), pg_catalog.chr(45)'),
-		('outcome', '(x.trace_id = ANY ($1) OR x.conversation_id = ANY ($3))', 'x.at', '(task_id) SELECT pg_catalog.chr(45)'),
+		('folded', '(x.started_at, x.trace_id) IN (SELECT d.started_at, d.trace_id FROM llmtrace.directory d WHERE d.trace_id IN (SELECT pg_catalog.unnest($1)))', 'x.started_at', NULL),
+		('directory', 'x.trace_id IN (SELECT pg_catalog.unnest($1))', 'x.started_at', '(trace_id, started_at) SELECT pg_catalog.gen_random_uuid(), pg_catalog.now()'),
+		('annotation', 'x.trace_id IN (SELECT pg_catalog.unnest($1))', 'x.at', '(trace_id, name) SELECT pg_catalog.gen_random_uuid(), pg_catalog.chr(45)'),
+		('outcome', '(x.trace_id IN (SELECT pg_catalog.unnest($1)) OR x.conversation_id IN (SELECT pg_catalog.unnest($3)))', 'x.at', '(task_id) SELECT pg_catalog.chr(45)'),
 		('ingest_rejected', 'pg_catalog.strpos(x.reason, $2) > 0', 'x.received_at', '(reason) SELECT pg_catalog.chr(45)');
 END;
 COMMENT ON FUNCTION llmtrace.subject_relations() IS
@@ -96,11 +96,11 @@ BEGIN ATOMIC
 		FROM llmtrace.directory d
 			JOIN llmtrace.folded f ON f.trace_id = d.trace_id AND f.started_at = d.started_at
 			CROSS JOIN LATERAL llmtrace.payload_refs(f.trajectory) r
-		WHERE d.trace_id = ANY (trace_ids)
+		WHERE d.trace_id IN (SELECT pg_catalog.unnest(trace_ids))
 		UNION
 		SELECT r.day, r.hash
 		FROM llmtrace.fragments p CROSS JOIN LATERAL llmtrace.payload_refs(p.fragment) r
-		WHERE p.trace_id = ANY (trace_ids)
+		WHERE p.trace_id IN (SELECT pg_catalog.unnest(trace_ids))
 	), bounds AS MATERIALIZED (
 		SELECT min(o.day)::timestamp AT TIME ZONE 'UTC' AS first, (max(o.day) + 1)::timestamp AT TIME ZONE 'UTC' AS last FROM own o
 	), others AS MATERIALIZED (
@@ -109,11 +109,11 @@ BEGIN ATOMIC
 		FROM bounds b
 			JOIN llmtrace.folded f ON f.started_at < b.last AND (f.ended_at >= b.first - interval '1 day' OR f.ended_at IS NULL OR NOT f.is_complete)
 			CROSS JOIN LATERAL llmtrace.payload_refs(f.trajectory) r
-		WHERE f.trace_id <> ALL (trace_ids) AND f.keep_reason IS DISTINCT FROM 'demoted'
+		WHERE NOT EXISTS (SELECT FROM pg_catalog.unnest(trace_ids) u WHERE u = f.trace_id) AND f.keep_reason IS DISTINCT FROM 'demoted'
 		UNION
 		SELECT r.day, r.hash
 		FROM llmtrace.fragments p CROSS JOIN LATERAL llmtrace.payload_refs(p.fragment) r
-		WHERE p.trace_id <> ALL (trace_ids)
+		WHERE NOT EXISTS (SELECT FROM pg_catalog.unnest(trace_ids) u WHERE u = p.trace_id)
 	)
 	SELECT o.day, o.hash, s.hash IS NOT NULL
 	FROM own o LEFT JOIN others s ON s.day = o.day AND s.hash = o.hash;
@@ -140,8 +140,9 @@ BEGIN ATOMIC
 		UNION
 		SELECT f.conversation_id
 		FROM llmtrace.directory d JOIN llmtrace.folded f ON f.trace_id = d.trace_id AND f.started_at = d.started_at
-		WHERE d.trace_id = ANY (trace_ids) AND f.conversation_id IS NOT NULL) c
-	WHERE NOT EXISTS (SELECT FROM llmtrace.folded o WHERE o.conversation_id = c.conversation_id AND o.trace_id <> ALL (trace_ids));
+		WHERE d.trace_id IN (SELECT pg_catalog.unnest(trace_ids)) AND f.conversation_id IS NOT NULL) c
+	WHERE NOT EXISTS (SELECT FROM llmtrace.folded o WHERE o.conversation_id = c.conversation_id
+		AND NOT EXISTS (SELECT FROM pg_catalog.unnest(trace_ids) u WHERE u = o.trace_id));
 END;
 COMMENT ON FUNCTION llmtrace.subject_conversations(uuid[], text, text) IS 'the conversations that only these traces belong to';
 
@@ -170,11 +171,11 @@ BEGIN
 	GROUP BY b.is_shared ORDER BY b.is_shared;
 	RETURN QUERY
 	SELECT 'sample_lineage', 'stamp', count(*), NULL::bigint, min(l.taken_at), 'ids go, the row stays'
-	FROM llmtrace.sample_lineage l WHERE l.trace_id = ANY (ids);
+	FROM llmtrace.sample_lineage l WHERE l.trace_id IN (SELECT unnest(ids));
 	RETURN QUERY
 	SELECT 'data set ' || l.dataset, 'ask', count(*), NULL::bigint, min(l.taken_at),
 		format('a copy taken by %s for %s: out of reach, for its holder to remove', string_agg(DISTINCT l.taken_by, ', '), string_agg(DISTINCT l.purpose, ', '))
-	FROM llmtrace.sample_lineage l WHERE l.trace_id = ANY (ids) GROUP BY l.dataset ORDER BY l.dataset;
+	FROM llmtrace.sample_lineage l WHERE l.trace_id IN (SELECT unnest(ids)) GROUP BY l.dataset ORDER BY l.dataset;
 	FOR place IN SELECT * FROM llmtrace.sample_columns() LOOP
 		action := 'erase from sample';
 		relation := place.relation;
@@ -283,7 +284,7 @@ BEGIN
 	SELECT count(*) INTO trace_count FROM unnest(ids) id
 	WHERE EXISTS (SELECT FROM llmtrace.directory d WHERE d.trace_id = id) OR EXISTS (SELECT FROM llmtrace.fragments p WHERE p.trace_id = id);
 	SELECT coalesce(array_agg(DISTINCT l.dataset ORDER BY l.dataset), '{}') INTO datasets
-	FROM llmtrace.sample_lineage l WHERE l.trace_id = ANY (ids);
+	FROM llmtrace.sample_lineage l WHERE l.trace_id IN (SELECT unnest(ids));
 
 	SELECT b.body_count, b.shared_body_count INTO body_count, shared_body_count FROM llmtrace.erase_bodies(ids) b;
 	FOR place IN SELECT * FROM llmtrace.subject_relations() LOOP
@@ -293,7 +294,7 @@ BEGIN
 	END LOOP;
 	UPDATE llmtrace.sample_lineage l SET sample_id = NULL, trace_id = NULL, span_id = NULL, body_hashes = NULL,
 		erased_at = now(), erasure_id = erase_subject.erasure_id, erased_digest = llmtrace.erasure_digest(l.sample_id)
-	WHERE l.trace_id = ANY (ids);
+	WHERE l.trace_id IN (SELECT unnest(ids));
 	GET DIAGNOSTICS n = ROW_COUNT;
 	counts := counts || jsonb_build_object('sample_lineage', n) || llmtrace.erase_samples(llmtrace.subject_keys(ids, subject));
 	SELECT sum(value::bigint) INTO row_count FROM jsonb_each_text(counts);

@@ -111,10 +111,10 @@ BEGIN
 	SELECT e.body_count INTO body_count FROM llmtrace.erase_bodies(dropped || demoted) e;
 	DELETE FROM llmtrace.folded f USING pg_temp.llmtrace_keep k
 	WHERE k.is_dropped AND f.started_at = k.started_at AND f.trace_id = k.trace_id;
-	DELETE FROM llmtrace.directory d WHERE d.trace_id = ANY (dropped);
+	DELETE FROM llmtrace.directory d WHERE d.trace_id IN (SELECT unnest(dropped));
 	-- spans of a dropped trace that wait would come back as a trace of their own
-	DELETE FROM llmtrace.fragments p WHERE p.trace_id = ANY (dropped);
-	DELETE FROM llmtrace.annotation a WHERE a.trace_id = ANY (dropped);
+	DELETE FROM llmtrace.fragments p WHERE p.trace_id IN (SELECT unnest(dropped));
+	DELETE FROM llmtrace.annotation a WHERE a.trace_id IN (SELECT unnest(dropped));
 	UPDATE llmtrace.folded f SET keep_probability = least(f.keep_probability, k.p), body_probability = least(f.body_probability, k.body_p),
 		keep_reason = CASE WHEN k.is_demoted OR NOT k.has_bodies THEN 'demoted' WHEN k.always THEN 'rule' ELSE 'drawn' END
 	FROM pg_temp.llmtrace_keep k
