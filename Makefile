@@ -23,8 +23,8 @@ OBJS = $(filter-out %.pb-c.o,$(C_SOURCES:.c=.o)) src/kernel/otlp.pb-c.o
 SQL_PIECES = trajectory canonical otlp tracequery trajectory_gin similarity dist cat drift dist_spans trace_rank sample plan payload trace_summary
 
 # The pieces of the script that makes a store, each after those it reads.
-STORE_PIECES = store/schema store/partitions store/prices store/ingest store/fold store/mapping \
-	catalogue/traces catalogue/spans catalogue/conversations catalogue/cohorts catalogue/cost catalogue/messages store/doctor catalogue/comments store/access
+STORE_PIECES = store/schema store/partitions store/prices store/ingest store/rollup store/fold store/mapping \
+	catalogue/traces catalogue/spans catalogue/conversations catalogue/cohorts catalogue/drift catalogue/cost catalogue/messages store/doctor catalogue/comments store/access
 
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 

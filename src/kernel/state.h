@@ -53,6 +53,12 @@ weight_effective(int128 total, int128 squares)
 	return squares > 0 ? (double) total * (double) total / (double) squares : 0;
 }
 
+/*
+ * squares, as if the weights came in clusters of this size and a cluster told
+ * no more than one observation.  The size counts NULL values too.
+ */
+extern int128 squares_of_clusters(int128 total, int128 null_count, int128 squares, double cluster_size);
+
 /* Binary form: ERRCODE_INVALID_BINARY_REPRESENTATION with the type's name. */
 extern void state_corrupt(const char *type, const char *detail) pg_attribute_noreturn();
 extern void state_check_form(const char *type, StringInfo form, const void *bytes, size_t len);
