@@ -102,8 +102,7 @@ BEGIN
 			FROM pinned c
 				CROSS JOIN LATERAL (VALUES ('tenant_id', c.tenant_id), ('environment', c.environment), ('region', c.region),
 					('model', c.model), ('prompt_hash', c.prompt_hash),
-					('hour_of_day', extract(hour FROM c.started_at AT TIME ZONE 'UTC')::text),
-					('day_of_week', extract(isodow FROM c.started_at AT TIME ZONE 'UTC')::text)) v (name, value)
+					('hour_of_day', extract(hour FROM c.started_at AT TIME ZONE 'UTC')::text)) v (name, value)
 			GROUP BY v.name
 		), a AS (
 			SELECT array_agg(s.ref_dist ORDER BY s.place) AS ref_dists, array_agg(s.cur_dist ORDER BY s.place) AS cur_dists,
@@ -153,7 +152,7 @@ BEGIN
 		)
 		SELECT g.prompt_name, g.prompt_version, g.prompt_hash, g.first_seen, g.last_seen, g.calls, g.weight / nullif(sum(g.weight) OVER w, 0),
 			g.users, coalesce(g.failed, 0) / nullif(g.weight, 0), g.score, g.traces, g.weight,
-			sum(g.weight) FILTER (WHERE g.prompt_hash IS NOT NULL) OVER w / nullif(sum(g.weight) OVER w, 0),
+			coalesce(sum(g.weight) FILTER (WHERE g.prompt_hash IS NOT NULL) OVER w, 0) / nullif(sum(g.weight) OVER w, 0),
 			llmtrace.cohort_label(g.dims), g.dims
 		FROM g
 		WINDOW w AS (PARTITION BY g.dims)
