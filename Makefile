@@ -20,11 +20,13 @@ C_SOURCES := $(sort $(patsubst $(TOP)/%,%,$(wildcard $(TOP)/src/*.c $(TOP)/src/k
 OBJS = $(filter-out %.pb-c.o,$(C_SOURCES:.c=.o)) src/kernel/otlp.pb-c.o
 
 # The pieces of the install script, types before those who use them.
-SQL_PIECES = trajectory canonical otlp tracequery trajectory_gin similarity dist cat drift dist_spans trace_rank sample plan payload trace_summary
+SQL_PIECES = trajectory canonical otlp tracequery trajectory_gin similarity dist cat drift dist_spans trace_rank sample plan latency call_context profile pictures grafana payload trace_summary
 
 # The pieces of the script that makes a store, each after those it reads.
 STORE_PIECES = store/schema store/partitions store/prices store/ingest store/rollup store/fold store/mapping \
-	catalogue/traces catalogue/spans catalogue/conversations catalogue/cohorts catalogue/drift catalogue/regression catalogue/behavior catalogue/spend catalogue/reliability catalogue/cost catalogue/messages store/doctor catalogue/comments store/access
+	catalogue/traces catalogue/spans catalogue/conversations catalogue/cohorts catalogue/drift catalogue/regression catalogue/behavior catalogue/spend catalogue/reliability catalogue/cost catalogue/plans catalogue/latency catalogue/attempts catalogue/model_latency catalogue/concurrency catalogue/messages store/doctor catalogue/comments store/access
+
+SCRIPTS = bin/llmtrace-load
 
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 
@@ -66,12 +68,14 @@ include $(PGXS)
 
 -include $(OBJS:.o=.d)
 
-# Objects live in the build folder under the names of their sources.
-$(OBJS): | src/kernel src/store
-src/kernel src/store:
+# Objects live in the build folder under the names of their sources. Its
+# folders have whole names: VPATH would find those of the sources.
+OBJECT_FOLDERS = $(CURDIR)/src/kernel $(CURDIR)/src/store
+$(OBJS): | $(OBJECT_FOLDERS)
+$(OBJECT_FOLDERS):
 	mkdir -p $@
 
-src/kernel/otlp.pb-c.c: $(TOP)/src/kernel/otlp.proto | src/kernel
+src/kernel/otlp.pb-c.c: $(TOP)/src/kernel/otlp.proto | $(OBJECT_FOLDERS)
 	protoc-c --proto_path=$(<D) --c_out=$(@D) $<
 src/kernel/otlp.pb-c.h: src/kernel/otlp.pb-c.c ;
 
@@ -80,13 +84,13 @@ src/kernel/otlp.pb-c.o: override CFLAGS += -w
 
 src/kernel/otlp_protobuf.o: src/kernel/otlp.pb-c.h
 
-INSTALL_SCRIPT = $(SQL_PIECES:%=$(TOP)/src/kernel/%.sql) $(TOP)/src/store/store.sql $(TOP)/src/store/create.sql
+EXTENSION_PARTS = $(SQL_PIECES:%=$(TOP)/src/kernel/%.sql) $(TOP)/src/store/store.sql $(TOP)/src/store/create.sql
 STORE_SCRIPT = $(STORE_PIECES:%=$(TOP)/src/%.sql)
 
 # The store is the user's, not the extension's: its script is a string in ours.
-$(EXTENSION)--$(EXTVERSION).sql: $(INSTALL_SCRIPT) $(STORE_SCRIPT)
+$(EXTENSION)--$(EXTVERSION).sql: $(EXTENSION_PARTS) $(STORE_SCRIPT)
 	{ printf '%s\n' '\echo Use "CREATE EXTENSION llmtrace" to load this file. \quit'; \
-	  cat $(INSTALL_SCRIPT); \
+	  cat $(EXTENSION_PARTS); \
 	  printf '%s\n' '' 'CREATE FUNCTION store_script() RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$body$$ SELECT $$script$$'; \
 	  cat $(STORE_SCRIPT); \
 	  printf '%s\n' '$$script$$::text $$body$$;' \
@@ -97,10 +101,13 @@ bench/generate: $(TOP)/bench/generate.c src/kernel/otlp.pb-c.c
 	mkdir -p bench
 	$(CC) -O2 -g -Wall -Wextra -Wno-missing-braces -Isrc -o $@ $^ -lprotobuf-c -lm
 
-.PHONY: fuzz bench docs
+.PHONY: fuzz bench docs print-pieces
 fuzz:
 	$(MAKE) -C $(TOP)/test/fuzz PG_CONFIG=$(PG_CONFIG)
 bench: bench/generate
 	LLMTRACE_GENERATE=$(CURDIR)/bench/generate $(TOP)/bench/run
+# For bin/reference.
+print-pieces:
+	@printf '%s\n' $(EXTENSION_PARTS) $(STORE_SCRIPT)
 docs:
 	reference=$$($(TOP)/bin/reference) && printf '%s\n' "$$reference" >$(TOP)/docs/reference.md

@@ -1,6 +1,8 @@
 -- The reference as Markdown. On standard input, where each object belongs:
 -- lines of heading, heading below it, kind of object, name.
+\set QUIET on
 create extension llmtrace;
+do $$ begin perform llmtrace.create_store(); end $$;
 set search_path = llmtrace, pg_catalog;
 
 create temp table place (
@@ -12,12 +14,17 @@ create temp table place (
 );
 \copy place (title, section, kind, name) from pstdin
 
--- Members of the extension.
+-- Members of the extension, and what a store has beside them.
 create temp view member as
 select d.classid, d.objid
 from pg_depend d
 join pg_extension e on e.oid = d.refobjid
-where d.refclassid = 'pg_extension'::regclass and d.deptype = 'e' and e.extname = 'llmtrace';
+where d.refclassid = 'pg_extension'::regclass and d.deptype = 'e' and e.extname = 'llmtrace'
+union
+select 'pg_proc'::regclass, oid from pg_proc where pronamespace = 'llmtrace'::regnamespace
+union
+select 'pg_class'::regclass, oid from pg_class
+where relnamespace = 'llmtrace'::regnamespace and relkind in ('r', 'p', 'v') and not relispartition;
 
 -- What only serves a type, an operator class, an operator or an aggregate.
 create temp view support as
@@ -31,7 +38,9 @@ union
 select unnest(array[oprcode, oprrest, oprjoin]::oid[]) from pg_operator
 where obj_description(oprcode, 'pg_proc') like 'implementation of operator %' or oprcode = 0
 union
-select oid from pg_proc where prorettype = 'internal'::regtype or 'internal'::regtype = any (proargtypes::oid[]);
+select oid from pg_proc where prorettype = 'internal'::regtype or 'internal'::regtype = any (proargtypes::oid[])
+union
+select oid from pg_proc where obj_description(oid, 'pg_proc') like 'internal: %';
 
 create temp table routine as
 select p.oid, p.proname::text as name, p.prokind = 'a' as is_aggregate,
@@ -39,7 +48,7 @@ select p.oid, p.proname::text as name, p.prokind = 'a' as is_aggregate,
     min(place.position) as position
 from member m
 join pg_proc p on p.oid = m.objid
-left join place on place.name = p.proname and place.kind = case p.prokind when 'a' then 'aggregate' else 'function' end
+left join place on place.name = p.proname and place.kind = case p.prokind when 'a' then 'aggregate' when 'p' then 'procedure' else 'function' end
 where m.classid = 'pg_proc'::regclass
 group by p.oid;
 
@@ -108,6 +117,19 @@ join (select title, section, name, min(position) as position from place where ki
     on place.name = t.typname
 where m.classid = 'pg_type'::regclass;
 
+-- Views with their columns; tables with those that need a word.
+insert into entry
+select place.title, place.section, place.position, 0,
+    format(E'### %s %s\n\n%s\n\n| column | type | what |\n|---|---|---|\n%s\n',
+        case c.relkind when 'v' then 'view' else 'table' end, c.relname, pg_temp.sentence(obj_description(c.oid, 'pg_class')),
+        (select string_agg(format('| %s | %s | %s |', a.attname, pg_temp.short(format_type(a.atttypid, null)),
+                pg_temp.cell(coalesce(col_description(c.oid, a.attnum), ''))), E'\n' order by a.attnum)
+            from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped))
+from member m
+join pg_class c on c.oid = m.objid
+join place on place.name = c.relname and place.kind = case c.relkind when 'v' then 'view' else 'table' end
+where m.classid = 'pg_class'::regclass;
+
 insert into entry
 select place.title, place.section, place.position, row_number() over (order by r.oid), pg_temp.routine_entry(r)
 from routine r
@@ -149,7 +171,8 @@ group by title;
 \echo
 select format($$Version %s. Everything is in schema `llmtrace`: write `llmtrace.show(…)`, or put the schema in
 `search_path`; operators need the latter, or the spelling `operator(llmtrace.||)`.
-Functions return NULL for a NULL argument and are immutable and parallel safe, unless stated.
+Functions return NULL for a NULL argument and are immutable and parallel safe, unless stated. Tables, views, and functions
+over periods are those of a store, which `create_store()` makes.
 
 This file is written by `make docs` from the COMMENTs in the server. Change those, not this.
 $$, extversion)

@@ -12,16 +12,16 @@ SELECT length(key), octet_length(key), right(key, 17), count
 FROM cat_counts((SELECT cat_agg(repeat('Ä', n)) FROM unnest('{128,129,130,130}'::int[]) n)) ORDER BY 1, 3;
 
 -- While exact: the same bytes in any order and grouping, equal to GROUP BY
-CREATE TABLE sample AS SELECT i, 'k' || (hashint4(i) & 255) AS v, (hashint4(i + 9) & 63) / 16.0 AS w, i % 5 AS g FROM generate_series(1, 4000) i;
+CREATE TABLE samples AS SELECT i, 'k' || (hashint4(i) & 255) AS v, (hashint4(i + 9) & 63) / 16.0 AS w, i % 5 AS g FROM generate_series(1, 4000) i;
 SELECT count(DISTINCT c::text) AS one, count(DISTINCT cw::text) AS one_weighted FROM (
-	SELECT cat_agg(v ORDER BY i) c, cat_agg(v, w ORDER BY i) cw FROM sample UNION ALL
-	SELECT cat_agg(v ORDER BY i DESC), cat_agg(v, w ORDER BY i DESC) FROM sample UNION ALL
-	SELECT cat_merge_agg(c ORDER BY g), cat_merge_agg(cw ORDER BY g DESC) FROM (SELECT g, cat_agg(v) c, cat_agg(v, w) cw FROM sample GROUP BY g) s) t;
+	SELECT cat_agg(v ORDER BY i) c, cat_agg(v, w ORDER BY i) cw FROM samples UNION ALL
+	SELECT cat_agg(v ORDER BY i DESC), cat_agg(v, w ORDER BY i DESC) FROM samples UNION ALL
+	SELECT cat_merge_agg(c ORDER BY g), cat_merge_agg(cw ORDER BY g DESC) FROM (SELECT g, cat_agg(v) c, cat_agg(v, w) cw FROM samples GROUP BY g) s) t;
 SELECT count(*) AS differences FROM (
-	(SELECT key, count FROM cat_counts((SELECT cat_agg(v, w) FROM sample)) EXCEPT SELECT v, sum(w) FROM sample GROUP BY v) UNION ALL
-	(SELECT v, sum(w) FROM sample GROUP BY v HAVING sum(w) > 0 EXCEPT SELECT key, count FROM cat_counts((SELECT cat_agg(v, w) FROM sample)))) d;
+	(SELECT key, count FROM cat_counts((SELECT cat_agg(v, w) FROM samples)) EXCEPT SELECT v, sum(w) FROM samples GROUP BY v) UNION ALL
+	(SELECT v, sum(w) FROM samples GROUP BY v HAVING sum(w) > 0 EXCEPT SELECT key, count FROM cat_counts((SELECT cat_agg(v, w) FROM samples)))) d;
 SELECT (a + b) - b = a AS subtract, a + b = b + a AS commutes, cat_merge(a, b) = whole AS merge, cat_subtract(a, a) AS nothing, a <> b AS differ
-FROM (SELECT cat_agg(v) FILTER (WHERE i % 2 = 0) a, cat_agg(v) FILTER (WHERE i % 2 = 1) b, cat_agg(v) whole FROM sample) s;
+FROM (SELECT cat_agg(v) FILTER (WHERE i % 2 = 0) a, cat_agg(v) FILTER (WHERE i % 2 = 1) b, cat_agg(v) whole FROM samples) s;
 
 -- Beyond: counts are low by at most the error, in any order, merged or not
 CREATE TABLE many AS SELECT i, 'k' || floor(exp((hashint4(i) & 65535) / 6554.0)) AS v FROM generate_series(1, 20000) i;
@@ -42,8 +42,8 @@ FROM (SELECT cat_agg(v, 1, 50) - cat_agg(v, 1, 50) FILTER (WHERE i % 3 = 0) c FR
 -- Windows, text
 SELECT i, cat_agg(v) OVER w, cat_merge_agg(c) OVER w FROM (SELECT i, chr(96 + i) v, cat_agg('x') c FROM generate_series(1, 3) i GROUP BY i) s WINDOW w AS (ORDER BY i);
 SELECT bool_and(c::text::cat = c) AS round_trip FROM (
-	SELECT cat_agg(v) c FROM many UNION ALL SELECT cat_agg(v, w) FROM sample UNION ALL
-	SELECT cat_agg(v, w / 3) FROM sample UNION ALL SELECT cat_agg(chr(i)) FROM generate_series(1, 300) i) s;
+	SELECT cat_agg(v) c FROM many UNION ALL SELECT cat_agg(v, w) FROM samples UNION ALL
+	SELECT cat_agg(v, w / 3) FROM samples UNION ALL SELECT cat_agg(chr(i)) FROM generate_series(1, 300) i) s;
 
 -- What cannot be
 SELECT cat_agg('a', -1);
@@ -66,5 +66,5 @@ SELECT t, try_cat(t) FROM unnest(ARRAY['', '{"limit": 1}', '{"limit": 0, "counts
 	'{"limit": 2, "counts": {"a": 1, "a": 2}}', '{"limit": 2, "counts": {"a": 0}}', '{"limit": 2, "counts": {}, "other": 1}', '{"limit": 2, "counts": {}, "other": 1, "error": 2}',
 	'{"limit": 2, "counts": {"a": 1}, "squares": 0}', '{"limit": 2, "counts": {"a}}', '{"limit": 2, "counts": {"a\qb": 1}}', '{"limit": 2, "counts": {"a\u0000b": 1}}', '{"limit": 2, "counts": {"a\u0009\nb\/": 1}}']) t;
 
-DROP TABLE sample, many;
+DROP TABLE samples, many;
 DROP FUNCTION try_cat;

@@ -42,24 +42,24 @@ SELECT pg_column_size(dist_agg(exp(hashint4(i) / 3e8))) < 1000 AS small FROM gen
 SELECT * FROM dist_buckets((SELECT dist_agg(v, 1, 8) FROM unnest('{-4, -1, 0, 0, 1, 1.5, 4, -Infinity, Infinity}'::float8[]) v));
 
 -- Any order, any grouping: the same bytes.
-CREATE TABLE sample AS
+CREATE TABLE samples AS
 	SELECT i, hashint4(i) % 7 AS g,
 		CASE i % 50 WHEN 0 THEN NULL WHEN 1 THEN 'NaN' WHEN 2 THEN 0 WHEN 3 THEN 'Infinity'
 			ELSE CASE WHEN i % 3 = 0 THEN -1 ELSE 1 END * exp(hashint4(i + 7)::float8 / 2e8) END AS v,
 		(hashint4(i + 99) & 1023) / 256.0 AS w
 	FROM generate_series(1, 5000) i;
 SELECT count(DISTINCT d::text) AS one, count(DISTINCT dw::text) AS one_weighted FROM (
-	SELECT dist_agg(v ORDER BY i) d, dist_agg(v, w ORDER BY i) dw FROM sample UNION ALL
-	SELECT dist_agg(v ORDER BY i DESC), dist_agg(v, w ORDER BY i DESC) FROM sample UNION ALL
-	SELECT dist_agg(v ORDER BY v), dist_agg(v, w ORDER BY w, v) FROM sample UNION ALL
-	SELECT dist_agg(v ORDER BY hashint4(i)), dist_agg(v, w ORDER BY hashint4(i)) FROM sample UNION ALL
-	SELECT dist_merge_agg(d ORDER BY g), dist_merge_agg(dw ORDER BY g) FROM (SELECT g, dist_agg(v) d, dist_agg(v, w) dw FROM sample GROUP BY g) s UNION ALL
-	SELECT dist_merge_agg(d ORDER BY g DESC), dist_merge_agg(dw ORDER BY g DESC) FROM (SELECT i / 3 AS g, dist_agg(v) d, dist_agg(v, w) dw FROM sample GROUP BY 1) s) t;
+	SELECT dist_agg(v ORDER BY i) d, dist_agg(v, w ORDER BY i) dw FROM samples UNION ALL
+	SELECT dist_agg(v ORDER BY i DESC), dist_agg(v, w ORDER BY i DESC) FROM samples UNION ALL
+	SELECT dist_agg(v ORDER BY v), dist_agg(v, w ORDER BY w, v) FROM samples UNION ALL
+	SELECT dist_agg(v ORDER BY hashint4(i)), dist_agg(v, w ORDER BY hashint4(i)) FROM samples UNION ALL
+	SELECT dist_merge_agg(d ORDER BY g), dist_merge_agg(dw ORDER BY g) FROM (SELECT g, dist_agg(v) d, dist_agg(v, w) dw FROM samples GROUP BY g) s UNION ALL
+	SELECT dist_merge_agg(d ORDER BY g DESC), dist_merge_agg(dw ORDER BY g DESC) FROM (SELECT i / 3 AS g, dist_agg(v) d, dist_agg(v, w) dw FROM samples GROUP BY 1) s) t;
 -- ... and a limit that differs: the lower one, in any order
 SELECT count(DISTINCT d::text) AS one FROM (
-	SELECT dist_agg(v, 1, 40) d FROM sample UNION ALL
-	SELECT dist_merge(dist_agg(v) FILTER (WHERE i % 2 = 0), dist_agg(v, 1, 40) FILTER (WHERE i % 2 = 1)) FROM sample UNION ALL
-	SELECT dist_merge(dist_agg(v, 1, 40) FILTER (WHERE i % 2 = 0), dist_agg(v) FILTER (WHERE i % 2 = 1)) FROM sample) t;
+	SELECT dist_agg(v, 1, 40) d FROM samples UNION ALL
+	SELECT dist_merge(dist_agg(v) FILTER (WHERE i % 2 = 0), dist_agg(v, 1, 40) FILTER (WHERE i % 2 = 1)) FROM samples UNION ALL
+	SELECT dist_merge(dist_agg(v, 1, 40) FILTER (WHERE i % 2 = 0), dist_agg(v) FILTER (WHERE i % 2 = 1)) FROM samples) t;
 
 -- Against counting one by one
 SELECT dist_count(d) = n AS count, dist_nan_count(d) = nan AS nan, dist_null_count(d) = nulls AS nulls,
@@ -67,10 +67,10 @@ SELECT dist_count(d) = n AS count, dist_nan_count(d) = nan AS nan, dist_null_cou
 	abs(dist_effective_count(dw) / (weight ^ 2 / squares) - 1) < 1e-9 AS effective,
 	dist_effective_count(d) = dist_count(d) AS unweighted
 FROM (SELECT dist_agg(v) d, dist_agg(v, w) dw, count(v) FILTER (WHERE v <> 'NaN') n, count(*) FILTER (WHERE v = 'NaN') nan,
-		count(*) - count(v) nulls, sum(w) FILTER (WHERE v <> 'NaN') weight, sum(w * w) FILTER (WHERE v <> 'NaN') squares FROM sample) s;
+		count(*) - count(v) nulls, sum(w) FILTER (WHERE v <> 'NaN') weight, sum(w * w) FILTER (WHERE v <> 'NaN') squares FROM samples) s;
 SELECT count(*) > 100 AS buckets, count(*) FILTER (WHERE b.count <> n) AS wrong
-FROM (SELECT dist_agg(v) d FROM sample) s, dist_buckets(d) b,
-	LATERAL (SELECT count(*) n FROM sample WHERE CASE
+FROM (SELECT dist_agg(v) d FROM samples) s, dist_buckets(d) b,
+	LATERAL (SELECT count(*) n FROM samples WHERE CASE
 		WHEN b.lower_bound = b.upper_bound THEN v = b.lower_bound
 		WHEN b.lower_bound < 0 THEN v >= b.lower_bound AND v < b.upper_bound
 		ELSE v > b.lower_bound AND v <= b.upper_bound END) c;
@@ -115,10 +115,10 @@ SELECT dist_scale(a) - dist_scale(back) AS coarser, dist_sum(back) = dist_sum(a)
 	(SELECT count(*) FROM (SELECT * FROM dist_buckets(back) EXCEPT SELECT * FROM dist_buckets(coarse)) x) AS differences,
 	(SELECT count(*) FROM (SELECT * FROM dist_buckets(coarse) EXCEPT SELECT * FROM dist_buckets(back)) x) AS reverse
 FROM (SELECT a, (a + b) - b AS back, (a + e) - e AS coarse
-	FROM (SELECT dist_agg(v) FILTER (WHERE i % 2 = 0) a, dist_agg(v * 1e6) FILTER (WHERE i % 2 = 1) b FROM sample WHERE v < 'Infinity' OR v IS NULL) s,
+	FROM (SELECT dist_agg(v) FILTER (WHERE i % 2 = 0) a, dist_agg(v * 1e6) FILTER (WHERE i % 2 = 1) b FROM samples WHERE v < 'Infinity' OR v IS NULL) s,
 		-- e: the extremes of b alone, which bring a to the same scale
 		LATERAL (SELECT dist_agg(x) e FROM unnest(ARRAY[dist_min(b), dist_max(b)]) x) t) r;
-SELECT d - d AS nothing FROM (SELECT dist_agg(v, w, 16) d FROM sample) s;
+SELECT d - d AS nothing FROM (SELECT dist_agg(v, w, 16) d FROM samples) s;
 SELECT dist_subtract(a, b) FROM (SELECT dist_agg(1) a, dist_agg(2) b) s;
 SELECT a - a - a FROM (SELECT dist_agg(NULL::float8) a) s;
 
@@ -126,15 +126,15 @@ SELECT a - a - a FROM (SELECT dist_agg(NULL::float8) a) s;
 SELECT i, dist_count(dist_agg(v) OVER w) AS n, dist_mean(dist_agg(v) OVER w) AS mean, dist_max(dist_merge_agg(d) OVER w) AS max
 FROM (SELECT i, i::float8 AS v, (SELECT dist_agg(j) FROM generate_series(1, i) j) AS d FROM generate_series(1, 5) i) s
 WINDOW w AS (ORDER BY i);
-SELECT bool_and(running = (SELECT dist_agg(v) FROM sample b WHERE b.i <= a.i)) AS same
-FROM (SELECT i, dist_agg(v) OVER (ORDER BY i) running FROM sample WHERE i <= 300) a;
+SELECT bool_and(running = (SELECT dist_agg(v) FROM samples b WHERE b.i <= a.i)) AS same
+FROM (SELECT i, dist_agg(v) OVER (ORDER BY i) running FROM samples WHERE i <= 300) a;
 SELECT i, dist_count(dist_agg(i) OVER (ORDER BY i ROWS 1 PRECEDING)) FROM generate_series(1, 3) i;
 
 -- Text reads back as the same value, whatever the settings.
 SET extra_float_digits = -15;
 SELECT bool_and(d::text::dist = d) AS round_trip FROM (
-	SELECT dist_agg(v) d FROM sample UNION ALL SELECT dist_agg(v, w) FROM sample UNION ALL
-	SELECT dist_agg(v, w, 16) FROM sample UNION ALL SELECT dist_agg(v) FROM hard GROUP BY name UNION ALL
+	SELECT dist_agg(v) d FROM samples UNION ALL SELECT dist_agg(v, w) FROM samples UNION ALL
+	SELECT dist_agg(v, w, 16) FROM samples UNION ALL SELECT dist_agg(v) FROM hard GROUP BY name UNION ALL
 	SELECT dist_agg(v * pi()) - dist_agg(v * pi()) FILTER (WHERE i % 2 = 0) FROM hard GROUP BY name) s;
 RESET extra_float_digits;
 SELECT dist_agg(0), dist_agg(0)::text::dist = dist_agg(0) AS round_trip, dist_sum(dist_agg(0)) FROM generate_series(1, 2);
@@ -199,5 +199,5 @@ SELECT cat_effective_count(c), cat_effective_count(cat_clustered(c, 4)), cat_clu
 SELECT dist_clustered(dist_agg(x), 0.5) FROM generate_series(1, 2) x;
 SELECT cat_clustered(cat_agg('a'), 'NaN');
 
-DROP TABLE sample, hard;
+DROP TABLE samples, hard;
 DROP FUNCTION bucket, try_dist;

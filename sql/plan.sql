@@ -11,7 +11,7 @@ SELECT p::text FROM (VALUES
 	('book[reversible](city != Paris, nights <= 3, .gen_ai.tool.type = "function", paid = true, note = null)'),
 	('a & a & a_2'),
 	('[]'),
-	('["search", {"tool": "answer"}]'),
+	('["search", {"tool": "answer", "args": null}]'),
 	('{"ordered": true, "steps": [{"id": "s0", "tool": "a"}, {"id": "s1", "tool": "b", "args": {"x": [1, 2.50, null]}, "optional": true},
 		{"id": 7, "agent": "c", "after": ["s0"], "repeat": [1, null], "effect": 2.5, "plan": ["d"]}]}'),
 	('[{"name": "m", "kind": "llm", "where": {"x": 1}, "attributes": [["k", ">=", 2]], "alternatives": ["n", {"tool": "o", "cost": 0.2}]}]'),
@@ -164,6 +164,18 @@ SELECT note, trace_plan(t) FROM (VALUES ('search -> fetch-page -> answer'), ('Fi
 	('{"steps": [{"tool": "a", "repeat": "often", "id": {}}, {"tool": "b", "id": [1], "after": [{}, "zzz"]}]}'), ('[{"tool": "\u0000"}]'), ('[')) v(note),
 	LATERAL (SELECT trajectory_agg('5b8efff7-98d7-4f5b-9a1c-0d3c2b1a0f9e', '1', NULL, 'x', 1, 2, NULL, NULL, jsonb_build_object('gen_ai.plan', n)) FROM (VALUES (note)) w(n)) x(t);
 SELECT trace_plan(did('a'), '{"where": 1}');
+-- Steps and their order are kept apart when a span comes in, without arguments and prose; so is nothing that is no plan.
+SELECT t::text::jsonb #>> '{spans,0,derived,plan}' AS kept, trace_plan(t) FROM (VALUES
+	('{"gen_ai.plan": "{\"goal\": \"Refund Ann\", \"steps\": [{\"id\": \"first, look\", \"tool\": \"search\", \"args\": {\"q\": \"secret\"}, \"why\": \"secret\"}, {\"id\": \"b\", \"action\": \"pay\", \"after\": [\"first, look\"]}, {\"name\": \"tell Ann\"}]}"}'::jsonb),
+	('{"plan": "a -> b"}'), ('{"plan": "pro"}'), ('{"agent.plan": "[\"tell Ann\", \"secret words\"]"}'),
+	('{"gen_ai.operation.name": "plan", "output.value": "[\"a\", \"b\"]"}'),
+	('{"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "write_todos", "gen_ai.tool.call.arguments": "{\"todos\": [{\"tool\": \"a\"}]}"}'),
+	('{"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "search", "gen_ai.tool.call.arguments": "{\"todos\": [{\"tool\": \"a\"}]}"}')) v(attributes),
+	LATERAL (SELECT trajectory_agg('5b8efff7-98d7-4f5b-9a1c-0d3c2b1a0f9e', '1', NULL, 'x', 1, 2, NULL, NULL, attributes) FROM (VALUES (attributes)) w(attributes)) x(t);
+-- It is read where the text is not, but for rules of one's own; a list may still be in order.
+SELECT trace_plan(t), trace_plan(t, '{"ordered": true}') AS ordered, trace_plan(t, '{"tools": ["other"]}') AS by_rules
+FROM (VALUES ('{"trace_id": "5b8efff798d74f5b9a1c0d3c2b1a0f9e", "spans": [{"span_id": "0000000000000001", "name": "x", "start_ns": 1, "end_ns": 2, "derived": {"plan": "{\"steps\": [{\"id\": \"a\", \"tool\": \"a\"}, {\"id\": \"b\", \"tool\": \"b\"}]}"}}]}'::trajectory)) v(t);
+SELECT step_id, label, effect, is_error, is_unjudged FROM plan_alignment('a[2.5] -> b', did('b', 'c'), '{"effects": {"c": "read", "b": "write"}}');
 
 -- The metrics of others.
 SELECT mode, plan_match(p, did('a', 'b'), mode) AS same, plan_match(p, did('b', 'a'), mode) AS swapped,

@@ -90,6 +90,9 @@ SELECT q, found(q::tracequery) FROM unnest(ARRAY[
 	'{ childCount > 1 }', '{ span:parentID = nil }', '{ span:id = "0000000000000004" }', '{ rootName = "agent" } | count() = 6', '{ traceDuration = 8s } | min(duration) < 1s', '{ } | max(.nope) > 0', '{ false }'
 ]) q;
 
+-- However deep a condition is, it is evaluated once
+SELECT found(('{ .a' || repeat(' && .flag || .nope', 60) || ' }')::tracequery);
+
 -- prune keeps what is above
 SELECT path_signature(prune(t, '{ name = "http" }')), prune(t, '{ false }') IS NULL FROM trace_under_test;
 

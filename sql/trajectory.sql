@@ -10,8 +10,8 @@ SELECT '{"trace_id": "1", "spans": [
 	{"span_id": "1", "name": "root", "start_ns": 10, "end_ns": 40}]}'::trajectory;
 
 -- Every kind of value, and everything else a span can hold.
-CREATE TABLE sample (name text PRIMARY KEY, t trajectory);
-INSERT INTO sample VALUES
+CREATE TABLE samples (name text PRIMARY KEY, t trajectory);
+INSERT INTO samples VALUES
 ('values', '{"trace_id": "0af7651916cd43dd8448eb211c80319c", "spans": [
 	{"span_id": "1", "name": "v", "start_ns": 1, "end_ns": 2, "attributes": {
 		"string": "a\"b\\c\n\u0001é", "empty": "", "true": true, "false": false,
@@ -56,18 +56,18 @@ INSERT INTO sample VALUES
 	{"span_id": "5", "parent_span_id": "1", "name": "backwards", "start_ns": 8, "end_ns": 1},
 	{"span_id": "6", "name": "open root", "start_ns": 4, "end_ns": null}]}');
 
-SELECT name, t FROM sample ORDER BY name;
+SELECT name, t FROM samples ORDER BY name;
 
 -- Text and binary come back as they were.
-SELECT name, t::text::trajectory = t AS text_survives FROM sample ORDER BY name;
+SELECT name, t::text::trajectory = t AS text_survives FROM samples ORDER BY name;
 CREATE FUNCTION pg_temp.settings_do_not_matter() RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE before text; after text;
 BEGIN
-	SELECT string_agg(t::text, '' ORDER BY name) INTO before FROM sample;
+	SELECT string_agg(t::text, '' ORDER BY name) INTO before FROM samples;
 	SET LOCAL extra_float_digits = -15;
 	SET LOCAL timezone = 'Asia/Tokyo';
 	SET LOCAL datestyle = 'German';
-	SELECT string_agg(t::text, '' ORDER BY name) INTO after FROM sample;
+	SELECT string_agg(t::text, '' ORDER BY name) INTO after FROM samples;
 	RETURN before = after;
 END $$;
 SELECT pg_temp.settings_do_not_matter();
@@ -75,31 +75,33 @@ SELECT pg_temp.settings_do_not_matter();
 -- Accessors.
 SELECT name, trace_id(t), started_at(t), ended_at(t), duration_ms(t), span_count(t), error_count(t),
 	root_name(t), status(t), depth(t), is_complete(t), input_tokens(t), output_tokens(t)
-FROM sample ORDER BY name;
+FROM samples ORDER BY name;
 SELECT attr(t, 'ticket') AS root, attr(t, 'service.name') AS resource, attr(t, 'nothing') IS NULL AS absent
-FROM sample WHERE name = 'agent';
+FROM samples WHERE name = 'agent';
 
 -- The tree.
-SELECT sample.name, ordinal, parent, depth, subtree_count, span_id, parent_span_id, is_orphan, s.name AS span,
+SELECT samples.name, ordinal, parent, depth, subtree_count, span_id, parent_span_id, is_orphan, s.name AS span,
 	start_ms, duration_ms, self_ms
-FROM sample, LATERAL (SELECT * FROM spans(t)) s(trace_id, span_id, parent_span_id, ordinal, parent, depth,
+FROM samples, LATERAL (SELECT * FROM spans(t)) s(trace_id, span_id, parent_span_id, ordinal, parent, depth,
 	subtree_count, name, kind, operation, span_kind, started_at, span_started_at, span_ended_at, start_ms, duration_ms, self_ms)
-WHERE sample.name IN ('agent', 'odd') ORDER BY sample.name, ordinal;
+WHERE samples.name IN ('agent', 'odd') ORDER BY samples.name, ordinal;
 SELECT ordinal, kind, operation, span_kind, status, status_message, is_error, error_type, provider, model, tool_name, attempt,
 	usage_scope, input_tokens, output_tokens, reported_input_tokens, reported_output_tokens
-FROM sample, spans(t) WHERE sample.name = 'agent';
-SELECT c.* FROM sample, logical_calls(t) AS c WHERE name = 'agent';
-SELECT show(t) FROM sample WHERE name = 'agent';
-SELECT show(t) FROM sample WHERE name = 'odd';
-SELECT name, path_signature(t), failure_signature(t) FROM sample ORDER BY name;
+FROM samples, spans(t) WHERE samples.name = 'agent';
+SELECT c.* FROM samples, logical_calls(t) AS c WHERE name = 'agent';
+SELECT count(*) FILTER (WHERE (s.parent, s.depth, s.subtree_count) IS DISTINCT FROM (x.parent, x.depth, x.subtree_count)) AS differ, count(*) > 10 AS many
+FROM samples, LATERAL (SELECT * FROM spans(t)) s JOIN LATERAL span_tree(t) x USING (ordinal);
+SELECT show(t) FROM samples WHERE name = 'agent';
+SELECT show(t) FROM samples WHERE name = 'odd';
+SELECT name, path_signature(t), failure_signature(t) FROM samples ORDER BY name;
 SELECT path_signature('{"trace_id": "1", "spans": [{"span_id": "1", "name": "s x3", "start_ns": 1, "end_ns": 2}, {"span_id": "2", "name": "a > b\nc", "start_ns": 1, "end_ns": 2}]}');
-SELECT span_attributes(t, 1) FROM sample WHERE name = 'values';
-SELECT span_events(t, 1), span_links(t, 1) FROM sample WHERE name = 'full';
-SELECT span_events(t, 1), span_links(t, 1), span_attributes(t, 2) FROM sample WHERE name = 'agent';
+SELECT span_attributes(t, 1) FROM samples WHERE name = 'values';
+SELECT span_events(t, 1), span_links(t, 1) FROM samples WHERE name = 'full';
+SELECT span_events(t, 1), span_links(t, 1), span_attributes(t, 2) FROM samples WHERE name = 'agent';
 
 -- A part of the tree.
 SELECT subtree(t, 1) = t AS whole, path_signature(subtree(t, 3)), is_complete(subtree(t, 3)), t || subtree(t, 3) = t AS belongs
-FROM sample WHERE name = 'agent';
+FROM samples WHERE name = 'agent';
 
 -- Merging.
 CREATE TEMP TABLE version (v int, t trajectory);
@@ -139,12 +141,12 @@ SELECT trajectory_agg('11111111-1111-1111-1111-111111111111'::uuid, '1', NULL, '
 SELECT id, span_count(trajectory_agg(trace, id, parent, name, at, till, kind, status, attrs) OVER (PARTITION BY trace ORDER BY id)) FROM my_span;
 
 -- Order, equality and hashing.
-SELECT count(DISTINCT t), count(*) FROM (SELECT t FROM sample UNION ALL SELECT t FROM sample) x;
-SELECT name FROM sample ORDER BY t;
-SELECT a.name, b.name FROM sample a JOIN sample b ON a.t = b.t WHERE a.name < b.name;
-SELECT bool_and(trajectory_hash(t) = trajectory_hash(t::text::trajectory)) FROM sample;
-CREATE INDEX ON sample (t);
-CREATE INDEX ON sample USING hash (t);
+SELECT count(DISTINCT t), count(*) FROM (SELECT t FROM samples UNION ALL SELECT t FROM samples) x;
+SELECT name FROM samples ORDER BY t;
+SELECT a.name, b.name FROM samples a JOIN samples b ON a.t = b.t WHERE a.name < b.name;
+SELECT bool_and(trajectory_hash(t) = trajectory_hash(t::text::trajectory)) FROM samples;
+CREATE INDEX ON samples (t);
+CREATE INDEX ON samples USING hash (t);
 
 -- A very deep and a very wide trajectory.
 CREATE TEMP TABLE large AS
@@ -185,10 +187,10 @@ SELECT '{"trace_id": "1", "spans": [{"span_id": "1", "name": "a", "start_ns": 1,
 SELECT '{"trace_id": "1", "canonical": {"a": "no_such_column"}, "spans": []}'::trajectory;
 SELECT ('{"trace_id": "1", "spans": [{"span_id": "1", "name": "a", "start_ns": 1, "end_ns": 2, "attributes": {"x": ' || repeat('[', 10000) || repeat(']', 10000) || '}}]}')::trajectory;
 SELECT ('{"trace_id": "1", "spans": [{"span_id": "1", "name": "' || repeat('x', 65536) || '", "start_ns": 1, "end_ns": 2}]}')::trajectory;
-SELECT merge(a.t, b.t) FROM sample a, sample b WHERE a.name = 'agent' AND b.name = 'odd';
-SELECT merge_agg(t) FROM sample;
-SELECT subtree(t, 7) FROM sample WHERE name = 'agent';
-SELECT span_attributes(t, 0) FROM sample WHERE name = 'agent';
+SELECT merge(a.t, b.t) FROM samples a, samples b WHERE a.name = 'agent' AND b.name = 'odd';
+SELECT merge_agg(t) FROM samples;
+SELECT subtree(t, 7) FROM samples WHERE name = 'agent';
+SELECT span_attributes(t, 0) FROM samples WHERE name = 'agent';
 SELECT trajectory_agg(NULL, '1', NULL, 'n', now(), NULL, NULL, NULL, NULL);
 SELECT trajectory_agg('11111111-1111-1111-1111-111111111111'::uuid, NULL, NULL, 'n', now(), NULL, NULL, NULL, NULL);
 SELECT trajectory_agg('11111111-1111-1111-1111-111111111111'::uuid, 'nothex', NULL, 'n', now(), NULL, NULL, NULL, NULL);
@@ -198,4 +200,4 @@ SELECT trajectory_agg('11111111-1111-1111-1111-111111111111'::uuid, '1', NULL, '
 SELECT trajectory_agg('11111111-1111-1111-1111-111111111111'::uuid, '1', NULL, 'n', now(), NULL, NULL, NULL, '[1]');
 SELECT trajectory_agg('00000000-0000-0000-0000-000000000000'::uuid, '1', NULL, 'n', now(), NULL, NULL, NULL, NULL);
 
-DROP TABLE sample;
+DROP TABLE samples;

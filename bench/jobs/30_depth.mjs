@@ -28,10 +28,20 @@ export default {
 	name: 'tree depth',
 	unit: 'ms',
 	systems: {
-		llmtrace: () => [{
-			figure: 'every trace',
-			sql: 'select count(*), sum(llmtrace.depth(t)), max(llmtrace.depth(t)) from folded',
-		}],
+		llmtrace: () => [
+			{
+				figure: 'every trace',
+				sql: 'select count(*), sum(llmtrace.depth(t)), max(llmtrace.depth(t)) from folded',
+			},
+			{
+				figure: 'histogram',
+				sql: 'select depth, count(*) from (select llmtrace.depth(t) from folded) d(depth) group by depth order by depth',
+			},
+			{
+				figure: 'one row a span',
+				sql: 'select count(*), sum(depth), max(depth) from folded, llmtrace.span_tree(t)',
+			},
+		],
 		rows: () => [{ figure: 'every trace', sql: descend }],
 		duckdb: () => [{ figure: 'every trace', sql: descend.replace('select from', 'select 1 from') }],
 		clickhouse: () => [{ figure: 'every trace', sql: descendHouse }],

@@ -8,7 +8,7 @@ export async function open(folder, data)
 	{
 		await database.run('create extension llmtrace');
 		const { rows } = await database.run(`select extversion from pg_extension where extname = 'llmtrace'`);
-		await database.run('set search_path = llmtrace, public');
+		await database.run('set search_path = public, llmtrace');
 		await stageJson(database, data);
 		await stageProtobuf(database, data);
 		return { ...database, version: `llmtrace ${rows[0][0]} in ${database.version}` };

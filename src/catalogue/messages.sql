@@ -15,7 +15,11 @@ SELECT t.trace_id,
 	r.role AS part,
 	r.item_number AS message_number,
 	CASE WHEN b.body LIKE '{%' THEN b.body::json ->> 'role' END AS role,
-	CASE WHEN b.body LIKE '"%' THEN b.body::jsonb #>> '{}' ELSE b.body END AS content,
+	CASE
+		WHEN b.body LIKE '"%' THEN b.body::jsonb #>> '{}'
+		WHEN b.body LIKE '{%' AND pg_catalog.json_typeof(b.body::json -> 'content') = 'string' THEN b.body::json ->> 'content'
+		ELSE b.body
+	END AS content,
 	r.body_bytes,
 	r.key,
 	r.event_number,
@@ -35,7 +39,7 @@ COMMENT ON COLUMN llmtrace.messages.started_at IS 'start of the trace';
 COMMENT ON COLUMN llmtrace.messages.part IS 'system, input, output, tool_arguments, tool_result, documents or other';
 COMMENT ON COLUMN llmtrace.messages.message_number IS 'place in a list of messages, from 1; NULL if it is not of a list';
 COMMENT ON COLUMN llmtrace.messages.role IS 'who speaks, where the message says so: user, assistant, tool, ...';
-COMMENT ON COLUMN llmtrace.messages.content IS 'the text, or JSON; NULL if only the hash is kept';
+COMMENT ON COLUMN llmtrace.messages.content IS 'the text, or JSON where it is more than a text; NULL if only the hash is kept';
 COMMENT ON COLUMN llmtrace.messages.body_bytes IS 'size in bytes';
 COMMENT ON COLUMN llmtrace.messages.key IS 'the attribute it is from';
 COMMENT ON COLUMN llmtrace.messages.event_number IS 'the event it is from, from 1; NULL for the span itself';

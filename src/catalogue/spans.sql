@@ -58,7 +58,7 @@ COMMENT ON COLUMN llmtrace.spans.reported_output_tokens IS 'output tokens that t
 COMMENT ON COLUMN llmtrace.spans.reported_cost_usd IS 'cost that the span itself reports, in US dollars';
 COMMENT ON COLUMN llmtrace.spans.service_name IS 'service.name of the spans resource';
 COMMENT ON COLUMN llmtrace.spans.service_version IS 'service.version';
-COMMENT ON COLUMN llmtrace.spans.environment IS 'deployment environment';
+COMMENT ON COLUMN llmtrace.spans.environment IS 'deployment environment, said by the span, else by its resource';
 COMMENT ON COLUMN llmtrace.spans.region IS 'cloud region';
 COMMENT ON COLUMN llmtrace.spans.feature IS 'what part of the product it was: the spans key or that of the nearest span above, else the traces';
 COMMENT ON COLUMN llmtrace.spans.feature_source IS 'where feature is from: attribute, workflow or agent';
@@ -128,7 +128,7 @@ COMMENT ON COLUMN llmtrace.model_calls.is_error IS 'did it fail? By status, or, 
 COMMENT ON COLUMN llmtrace.model_calls.error_type IS 'type of the error';
 COMMENT ON COLUMN llmtrace.model_calls.service_name IS 'service.name of the spans resource';
 COMMENT ON COLUMN llmtrace.model_calls.service_version IS 'service.version';
-COMMENT ON COLUMN llmtrace.model_calls.environment IS 'deployment environment';
+COMMENT ON COLUMN llmtrace.model_calls.environment IS 'deployment environment, said by the span, else by its resource';
 COMMENT ON COLUMN llmtrace.model_calls.region IS 'cloud region';
 COMMENT ON COLUMN llmtrace.model_calls.feature IS 'what part of the product it was: the spans key or that of the nearest span above, else the traces';
 COMMENT ON COLUMN llmtrace.model_calls.feature_source IS 'where feature is from: attribute, workflow or agent';
@@ -180,7 +180,7 @@ COMMENT ON COLUMN llmtrace.tool_calls.is_error IS 'did it fail? By status, or, i
 COMMENT ON COLUMN llmtrace.tool_calls.error_type IS 'type of the error';
 COMMENT ON COLUMN llmtrace.tool_calls.service_name IS 'service.name of the spans resource';
 COMMENT ON COLUMN llmtrace.tool_calls.service_version IS 'service.version';
-COMMENT ON COLUMN llmtrace.tool_calls.environment IS 'deployment environment';
+COMMENT ON COLUMN llmtrace.tool_calls.environment IS 'deployment environment, said by the span, else by its resource';
 COMMENT ON COLUMN llmtrace.tool_calls.region IS 'cloud region';
 COMMENT ON COLUMN llmtrace.tool_calls.feature IS 'what part of the product it was: the spans key or that of the nearest span above, else the traces';
 COMMENT ON COLUMN llmtrace.tool_calls.feature_source IS 'where feature is from: attribute, workflow or agent';
@@ -196,8 +196,8 @@ COMMENT ON COLUMN llmtrace.tool_calls.sample_weight IS 'how many traces this one
 
 CREATE VIEW llmtrace.agent_runs WITH (security_invoker = true) AS
 SELECT
-	s.trace_id, s.span_id, s.parent_span_id, t.started_at, s.span_started_at, s.span_ended_at, s.duration_ms,
-	s.parent_agent_name, s.agent_depth, s.agent_version, s.self_ms, s.model_call_count, s.tool_call_count,
+	s.trace_id, s.span_id, s.parent_span_id, s.parent_agent_name, s.agent_depth, s.agent_version, t.started_at,
+	s.span_started_at, s.span_ended_at, s.duration_ms, s.self_ms, s.model_call_count, s.tool_call_count,
 	s.subagent_count, s.error_count, s.input_tokens, s.output_tokens, s.cost_usd, s.total_input_tokens,
 	s.total_output_tokens, s.total_cost_usd, s.status, s.is_error, s.error_type, s.service_name,
 	s.service_version, s.environment, s.region, coalesce(s.feature, t.feature) AS feature,
@@ -213,13 +213,13 @@ COMMENT ON VIEW llmtrace.agent_runs IS 'One row a run of an agent. Plain columns
 COMMENT ON COLUMN llmtrace.agent_runs.trace_id IS 'id of the trace';
 COMMENT ON COLUMN llmtrace.agent_runs.span_id IS 'id of the span, 16 hexadecimal digits';
 COMMENT ON COLUMN llmtrace.agent_runs.parent_span_id IS 'id of its parent; NULL for a root';
+COMMENT ON COLUMN llmtrace.agent_runs.parent_agent_name IS 'the agent that called it; NULL if none did';
+COMMENT ON COLUMN llmtrace.agent_runs.agent_depth IS 'level among agents, from 1';
+COMMENT ON COLUMN llmtrace.agent_runs.agent_version IS 'version of the agent';
 COMMENT ON COLUMN llmtrace.agent_runs.started_at IS 'start of the trace, by which rows are pruned';
 COMMENT ON COLUMN llmtrace.agent_runs.span_started_at IS 'start of the span';
 COMMENT ON COLUMN llmtrace.agent_runs.span_ended_at IS 'end of the span; NULL while it is open';
 COMMENT ON COLUMN llmtrace.agent_runs.duration_ms IS 'from start to end, in milliseconds; NULL while it is open';
-COMMENT ON COLUMN llmtrace.agent_runs.parent_agent_name IS 'the agent that called it; NULL if none did';
-COMMENT ON COLUMN llmtrace.agent_runs.agent_depth IS 'level among agents, from 1';
-COMMENT ON COLUMN llmtrace.agent_runs.agent_version IS 'version of the agent';
 COMMENT ON COLUMN llmtrace.agent_runs.self_ms IS 'time in which no child ran, in milliseconds';
 COMMENT ON COLUMN llmtrace.agent_runs.model_call_count IS 'model calls, without those of agents below';
 COMMENT ON COLUMN llmtrace.agent_runs.tool_call_count IS 'tool calls, without those of agents below';
@@ -236,7 +236,7 @@ COMMENT ON COLUMN llmtrace.agent_runs.is_error IS 'did it fail? By status, or, i
 COMMENT ON COLUMN llmtrace.agent_runs.error_type IS 'type of the error';
 COMMENT ON COLUMN llmtrace.agent_runs.service_name IS 'service.name of the spans resource';
 COMMENT ON COLUMN llmtrace.agent_runs.service_version IS 'service.version';
-COMMENT ON COLUMN llmtrace.agent_runs.environment IS 'deployment environment';
+COMMENT ON COLUMN llmtrace.agent_runs.environment IS 'deployment environment, said by the span, else by its resource';
 COMMENT ON COLUMN llmtrace.agent_runs.region IS 'cloud region';
 COMMENT ON COLUMN llmtrace.agent_runs.feature IS 'what part of the product it was: the spans key or that of the nearest span above, else the traces';
 COMMENT ON COLUMN llmtrace.agent_runs.feature_source IS 'where feature is from: attribute, workflow or agent';

@@ -155,10 +155,10 @@ CREATE FUNCTION llmtrace.trace_id_of(id text) RETURNS uuid
 	LANGUAGE plpgsql STABLE PARALLEL SAFE STRICT
 AS $$
 DECLARE
-	digits text := pg_catalog.lower(pg_catalog.regexp_replace(id, '^\s*(0[xX])?|[-\s]', '', 'g'));
-	low uuid;
-	high uuid;
-	found uuid[];
+	digits pg_catalog.text := pg_catalog.lower(pg_catalog.regexp_replace(id, '^\s*(0[xX])?|[-\s]', '', 'g'));
+	low pg_catalog.uuid;
+	high pg_catalog.uuid;
+	found pg_catalog.uuid[];
 BEGIN
 	IF digits OPERATOR(pg_catalog.!~) '^[0-9a-f]{8,32}$' THEN
 		RAISE EXCEPTION 'malformed trace id "%"', pg_catalog.left(id, 60)
@@ -191,7 +191,7 @@ CREATE FUNCTION llmtrace.stored_trace(id uuid) RETURNS llmtrace.trajectory
 	LANGUAGE plpgsql STABLE PARALLEL SAFE STRICT
 AS $$
 DECLARE
-	start timestamptz;
+	start pg_catalog.timestamptz;
 	result llmtrace.trajectory;
 BEGIN
 	-- the start first: a plan for one partition is made faster than one for all

@@ -192,6 +192,7 @@ shape_prepare(Shape *shape, const Key *keys, uint32 *room)
 	shape->columns = 0;
 	shape->has_rules = false;
 	shape->has_prompt = false;
+	shape->has_plan = false;
 	for (uint32 i = 0; i < Min(shape->nkeys, 0x10000); i++)
 	{
 		const Key  *key = &keys[shape->keys[i]];
@@ -199,7 +200,9 @@ shape_prepare(Shape *shape, const Key *keys, uint32 *room)
 
 		if (key->rule == DERIVE_PROMPT || key->rule == DERIVE_REQUEST)
 			shape->has_prompt = true;
-		if (key->rule != DERIVE_NOTHING && key->rule != DERIVE_PROMPT)
+		if (key->rule == DERIVE_PLAN || (key->column == COLUMN_PLAN && !key->is_derived))
+			shape->has_plan = true;
+		if (key->rule != DERIVE_NOTHING && key->rule != DERIVE_PROMPT && key->rule != DERIVE_PLAN)
 			shape->has_rules = true;
 		if (key->column == COLUMN_NONE)
 			continue;

@@ -68,6 +68,7 @@ typedef enum CanonicalColumn
 	COLUMN_REGION,
 	COLUMN_SAMPLE_RATE,
 	COLUMN_PROMPT_HASH,
+	COLUMN_PLAN,
 	COLUMN_COUNT
 } CanonicalColumn;
 
@@ -106,9 +107,11 @@ typedef enum DeriveRule
 	DERIVE_COST,				/* JSON text with costs */
 	DERIVE_REQUEST,				/* JSON text with request parameters */
 	DERIVE_PROVIDER_METADATA,	/* JSON text by provider */
+	DERIVE_NAMED_PROMPT,		/* JSON text of a prompt: name, version, text */
 	DERIVE_ENTITY_NAME,			/* names a tool, an agent or neither, by kind */
 	DERIVE_FIRST_TOKEN_TIME,	/* an ISO 8601 time */
-	DERIVE_PROMPT				/* system text or tools; see prompt_hash.h */
+	DERIVE_PROMPT,				/* system text or tools; see prompt_hash.h */
+	DERIVE_PLAN					/* a plan, noted down by the agent; see plan_actions.h */
 } DeriveRule;
 
 /* The rank of a key that holds a part of what the column stands for. */
@@ -158,6 +161,7 @@ typedef struct Shape
 	uint32		alias_count;
 	bool		has_rules;		/* some key needs deriving from */
 	bool		has_prompt;		/* some key may hold system text or tools */
+	bool		has_plan;		/* some key may hold a plan */
 } Shape;
 
 StaticAssertDecl(COLUMN_COUNT <= 64, "columns must fit into a bit map");

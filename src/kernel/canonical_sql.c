@@ -12,6 +12,7 @@ PG_FUNCTION_INFO_V1(canonical_columns);
 Datum
 canonical_columns(PG_FUNCTION_ARGS)
 {
+	static const CanonicalColumn computed[] = {COLUMN_PROMPT_HASH, COLUMN_PLAN};
 	RowWriter	w;
 
 	row_writer_init(&w, fcinfo);
@@ -28,10 +29,13 @@ canonical_columns(PG_FUNCTION_ARGS)
 		row_end(&w);
 	}
 	/* computed from many keys */
-	row_begin(&w);
-	row_cstring(&w, canonical_column_name(COLUMN_PROMPT_HASH));
-	row_null(&w);
-	row_null(&w);
-	row_end(&w);
+	for (size_t i = 0; i < lengthof(computed); i++)
+	{
+		row_begin(&w);
+		row_cstring(&w, canonical_column_name(computed[i]));
+		row_null(&w);
+		row_null(&w);
+		row_end(&w);
+	}
 	return (Datum) 0;
 }

@@ -5,8 +5,6 @@
  */
 #include "postgres.h"
 
-#include "mb/pg_wchar.h"
-
 #include "kernel/cat_sql.h"
 
 PG_FUNCTION_INFO_V1(sql_cat_agg_trans);
@@ -51,35 +49,13 @@ limit_argument(FunctionCallInfo fcinfo)
 	return aggregate_limit(fcinfo, 3, "key limit", CAT_DEFAULT_LIMIT, cat_check_limit);
 }
 
-/*
- * A long key becomes its beginning and a hash of the whole (64-bit FNV-1a), so
- * that a state's size is bounded and different keys remain different.
- */
-static const char *
-shorten(const char *name, int *len)
-{
-	static const char hex[] = "0123456789abcdef";
-	uint64		hash = UINT64CONST(0xcbf29ce484222325);
-	int			keep = pg_mbcliplen(name, *len, CAT_MAX_KEY - 17);
-	char	   *out = palloc(CAT_MAX_KEY);
-
-	for (int i = 0; i < *len; i++)
-		hash = (hash ^ (unsigned char) name[i]) * UINT64CONST(0x100000001b3);
-	memcpy(out, name, keep);
-	out[keep++] = '#';
-	for (int shift = 60; shift >= 0; shift -= 4)
-		out[keep++] = hex[hash >> shift & 15];
-	*len = keep;
-	return out;
-}
-
 void
 cat_state_count(CatAggState *state, const char *name, int len, int64 weight)
 {
 	MemoryContext old;
 
 	if (unlikely(len > CAT_MAX_KEY))
-		name = shorten(name, &len);
+		name = state_shorten(name, &len, CAT_MAX_KEY);
 	old = MemoryContextSwitchTo(state->context);
 	cat_add(state->cat, name, len, weight, (int128) weight * weight);
 	MemoryContextSwitchTo(old);

@@ -13,6 +13,7 @@
 
 #include "kernel/derive.h"
 #include "kernel/json_reader.h"
+#include "kernel/plan_actions.h"
 #include "kernel/prompt_hash.h"
 #include "kernel/repair.h"
 
@@ -298,6 +299,26 @@ derive_provider_metadata(SpanSet *set, Bytes text)
 		push_derived(set, COLUMN_MODEL_FINGERPRINT, *v);
 }
 
+/* Langfuse sends the prompt that was used as a whole. */
+static void
+derive_named_prompt(SpanSet *set, Bytes text)
+{
+	JsonFacts	facts;
+	const Value *v;
+
+	if (!read_facts(set, text, 0, &facts))
+		return;
+	if ((v = fact(&facts, "name")) && v->type == VALUE_STRING && v->len > 0)
+		push_derived(set, COLUMN_PROMPT_NAME, *v);
+	if ((v = fact(&facts, "version")) && v->type == VALUE_INT)
+	{
+		char	   *version = arena_alloc(&set->arena, 24);
+
+		snprintf(version, 24, INT64_FORMAT, v->integer);
+		push_derived(set, COLUMN_PROMPT_VERSION, value_string((Bytes) {version, strlen(version)}));
+	}
+}
+
 /* OpenLLMetry names tools and agents by one key; the kind tells which. */
 static void
 derive_entity_name(SpanSet *set, const Span *span, const Value *v)
@@ -404,13 +425,29 @@ derive_prompt(SpanSet *set, const Span *span)
 		push_derived(set, COLUMN_PROMPT_HASH, value_string(hash));
 }
 
+/* What an agent noted down as its plan: steps and their order, no text. */
+static void
+derive_plan(SpanSet *set, const Span *span)
+{
+	SpanColumns columns = span_columns(set, span);
+	SpanClass	class = {.name = span->name,.kind = columns_kind(&columns)};
+	StringInfoData buf;
+
+	if (!span_notes_plan(&class, &columns))
+		return;
+	initStringInfo(&buf);
+	if (plan_put_outline(&buf, &class, &columns) && buf.len <= MAX_JSON_LEN)
+		push_derived(set, COLUMN_PLAN, value_string(arena_copy(&set->arena, buf.data, buf.len)));
+	pfree(buf.data);
+}
+
 /* Is there anything to derive from?  The span's own attributes are sorted. */
 bool
 span_needs_deriving(const SpanSet *set, const Span *span)
 {
 	const Shape *shape = &set->shapes[span->shape];
 
-	return shape->has_rules || shape->has_prompt ||
+	return shape->has_rules || shape->has_prompt || shape_may_note_plan(shape) ||
 		events_need_deriving(span->events, span->event_count);
 }
 
@@ -435,6 +472,7 @@ span_derive(SpanSet *set, const Span *span)
 		{
 			case DERIVE_NOTHING:
 			case DERIVE_PROMPT:
+			case DERIVE_PLAN:
 				break;
 			case DERIVE_USAGE:
 				derive_usage(set, value_bytes(v));
@@ -447,6 +485,9 @@ span_derive(SpanSet *set, const Span *span)
 				break;
 			case DERIVE_PROVIDER_METADATA:
 				derive_provider_metadata(set, value_bytes(v));
+				break;
+			case DERIVE_NAMED_PROMPT:
+				derive_named_prompt(set, value_bytes(v));
 				break;
 			case DERIVE_ENTITY_NAME:
 				derive_entity_name(set, span, v);
@@ -461,4 +502,6 @@ span_derive(SpanSet *set, const Span *span)
 		derive_first_token(set, span, event->time_ns);
 	if (shape->has_prompt || span->event_count > 0)
 		derive_prompt(set, span);
+	if (shape_may_note_plan(shape))
+		derive_plan(set, span);
 }

@@ -57,6 +57,22 @@ grow_slots(Dictionary *d)
 	}
 }
 
+/* The number of a string, or -1. */
+int64
+dictionary_find(const Dictionary *d, Bytes item)
+{
+	uint32		hash = hash_text(item);
+
+	for (uint32 h = hash & d->mask; d->slots[h] != 0; h = (h + 1) & d->mask)
+	{
+		uint32		i = d->slots[h] - 1;
+
+		if (d->hashes[i] == hash && bytes_equal(d->items[i], item))
+			return i;
+	}
+	return -1;
+}
+
 /* The number of a string, which is added if it is new. */
 uint32
 dictionary_number(Dictionary *d, Bytes item, bool *is_new)

@@ -21,6 +21,7 @@ typedef struct Dictionary
 
 extern void dictionary_init(Dictionary *d, uint32 expected);
 extern void dictionary_reset(Dictionary *d, uint32 expected);
+extern int64 dictionary_find(const Dictionary *d, Bytes item);
 extern uint32 dictionary_number(Dictionary *d, Bytes item, bool *is_new);
 
 #endif							/* LLMTRACE_DICTIONARY_H */

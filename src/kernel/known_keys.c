@@ -231,7 +231,7 @@ const KnownKey known_keys[] = {
 	{"gen_ai.prompt.name", COLUMN_PROMPT_NAME, 0},
 	{"prompt.id", COLUMN_PROMPT_NAME, 1},
 	{"traceloop.prompt.key", COLUMN_PROMPT_NAME, 2},
-	{"ai.telemetry.metadata.langfusePrompt", COLUMN_PROMPT_NAME, 3},
+	{"ai.telemetry.metadata.langfusePrompt", COLUMN_NONE, 0, UNIT_AS_IS, DERIVE_NAMED_PROMPT},
 	{"langfuse.observation.prompt.name", COLUMN_PROMPT_NAME, 4},
 
 	{"gen_ai.prompt.version", COLUMN_PROMPT_VERSION, 0},
@@ -355,7 +355,7 @@ const KnownKey known_keys[] = {
 	{"gen_ai.agent.description", COLUMN_NONE, 0},
 	{"gen_ai.tool.definitions", COLUMN_NONE, 0, UNIT_AS_IS, DERIVE_PROMPT},
 	{"gen_ai.tool.description", COLUMN_NONE, 0},
-	{"gen_ai.plan", COLUMN_NONE, 0},
+	{"gen_ai.plan", COLUMN_NONE, 0, UNIT_AS_IS, DERIVE_PLAN},
 	{"server.address", COLUMN_NONE, 0},
 	{"server.port", COLUMN_NONE, 0},
 	{"client.address", COLUMN_NONE, 0},
@@ -492,6 +492,8 @@ const KnownKey known_keys[] = {
 	{"events", COLUMN_NONE, 0, UNIT_AS_IS, DERIVE_PROMPT},
 	{"llm.request.messages", COLUMN_INPUT, 11, UNIT_AS_IS, DERIVE_PROMPT},
 	{"model_request_parameters", COLUMN_NONE, 0, UNIT_AS_IS, DERIVE_PROMPT},
+	{"agent.plan", COLUMN_NONE, 0, UNIT_AS_IS, DERIVE_PLAN},
+	{"plan", COLUMN_NONE, 0, UNIT_AS_IS, DERIVE_PLAN},
 };
 
 const int	known_key_count = lengthof(known_keys);
@@ -546,6 +548,7 @@ static const char *const column_names[COLUMN_COUNT] = {
 	[COLUMN_REGION] = "region",
 	[COLUMN_SAMPLE_RATE] = "sample_rate",
 	[COLUMN_PROMPT_HASH] = "prompt_hash",
+	[COLUMN_PLAN] = "plan",
 };
 
 const char *

@@ -6,7 +6,7 @@
 
 #include "common/hmac.h"
 #include "common/sha2.h"
-#include "kernel/json_reader.h"
+#include "kernel/json_list.h"
 #include "kernel/payload.h"
 #include "kernel/trajectory_text.h"
 #include "kernel/value_builder.h"
@@ -19,8 +19,8 @@ const char *const payload_role_names[] = {
 };
 
 /*
- * Keys of message bodies that are aliases of no column, and beginnings of such
- * keys.  (Those with a column are recognised by it.)
+ * Keys of message bodies that no column for bodies knows, and beginnings of
+ * keys that are of no column at all.
  */
 static const struct
 {
@@ -28,10 +28,12 @@ static const struct
 	bool		is_prefix;
 	PayloadRole role;
 }			body_keys[] = {
+	{"agent.plan", false, PAYLOAD_OUTPUT},
 	{"ai.embedding", true, PAYLOAD_OUTPUT},
 	{"ai.prompt", true, PAYLOAD_INPUT},
 	{"ai.response.reasoning", true, PAYLOAD_OUTPUT},
 	{"ai.result.", true, PAYLOAD_OUTPUT},
+	{"ai.telemetry.metadata.langfusePrompt", false, PAYLOAD_SYSTEM},
 	{"ai.value", true, PAYLOAD_INPUT},
 	{"all_messages_events", false, PAYLOAD_INPUT},
 	{"embedding.embeddings.", true, PAYLOAD_INPUT},
@@ -41,6 +43,7 @@ static const struct
 	{"gcp.vertex.agent.tool_response", false, PAYLOAD_TOOL_RESULT},
 	{"gen_ai.evaluation.explanation", false, PAYLOAD_OTHER},
 	{"gen_ai.event.content", false, PAYLOAD_INPUT},
+	{"gen_ai.plan", false, PAYLOAD_OUTPUT},
 	{"gen_ai.retrieval.query.text", false, PAYLOAD_INPUT},
 	{"genkit:input", false, PAYLOAD_INPUT},
 	{"genkit:output", false, PAYLOAD_OUTPUT},
@@ -50,11 +53,21 @@ static const struct
 	{"langfuse.trace.output", false, PAYLOAD_OUTPUT},
 	{"langwatch.input", false, PAYLOAD_INPUT},
 	{"langwatch.output", false, PAYLOAD_OUTPUT},
+	{"lk.chat_ctx", false, PAYLOAD_INPUT},
+	{"lk.function_tool.arguments", false, PAYLOAD_TOOL_ARGUMENTS},
+	{"lk.function_tool.output", false, PAYLOAD_TOOL_RESULT},
+	{"lk.input_text", false, PAYLOAD_INPUT},
+	{"lk.instructions", false, PAYLOAD_SYSTEM},
+	{"lk.response.function_calls", false, PAYLOAD_OUTPUT},
+	{"lk.response.text", false, PAYLOAD_OUTPUT},
+	{"lk.user_input", false, PAYLOAD_INPUT},
+	{"lk.user_transcript", false, PAYLOAD_INPUT},
 	{"llm.choices", true, PAYLOAD_OUTPUT},
 	{"llm.prompt_template.template", false, PAYLOAD_INPUT},
 	{"llm.prompt_template.variables", false, PAYLOAD_INPUT},
 	{"mastra.input", false, PAYLOAD_INPUT},
 	{"mastra.output", false, PAYLOAD_OUTPUT},
+	{"message.content", false, PAYLOAD_INPUT},
 	{"output", false, PAYLOAD_OUTPUT},
 	{"outputs", false, PAYLOAD_OUTPUT},
 	{"prompt", false, PAYLOAD_INPUT},
@@ -62,7 +75,8 @@ static const struct
 	{"raw_input", false, PAYLOAD_INPUT},
 	{"reranker.input_documents.", true, PAYLOAD_DOCUMENTS},
 	{"reranker.output_documents.", true, PAYLOAD_DOCUMENTS},
-	{"reranker.query", false, PAYLOAD_INPUT}
+	{"reranker.query", false, PAYLOAD_INPUT},
+	{"tool.result", false, PAYLOAD_TOOL_RESULT}
 };
 
 /* Keys of the events by which older conventions send messages. */
@@ -104,6 +118,14 @@ is_structural(Bytes name)
 static bool
 message_key(const Key *key, PayloadRole *role)
 {
+	/* also those that are read as a name: Langfuse's has the prompt beside it */
+	for (size_t i = 0; i < lengthof(body_keys); i++)
+		if (body_keys[i].is_prefix ? key->column == COLUMN_NONE && starts_with(key->name, body_keys[i].name) :
+			bytes_equal_cstring(key->name, body_keys[i].name))
+		{
+			*role = body_keys[i].role;
+			return !is_structural(key->name);
+		}
 	switch ((CanonicalColumn) key->column)
 	{
 		case COLUMN_SYSTEM:
@@ -113,6 +135,7 @@ message_key(const Key *key, PayloadRole *role)
 			*role = PAYLOAD_INPUT;
 			break;
 		case COLUMN_OUTPUT:
+		case COLUMN_PLAN:
 			*role = PAYLOAD_OUTPUT;
 			break;
 		case COLUMN_TOOL_ARGUMENTS:
@@ -124,15 +147,6 @@ message_key(const Key *key, PayloadRole *role)
 		case COLUMN_RETRIEVAL_DOCUMENTS:
 			*role = PAYLOAD_DOCUMENTS;
 			break;
-		case COLUMN_NONE:
-			for (size_t i = 0; i < lengthof(body_keys); i++)
-				if (body_keys[i].is_prefix ? starts_with(key->name, body_keys[i].name) :
-					bytes_equal_cstring(key->name, body_keys[i].name))
-				{
-					*role = body_keys[i].role;
-					return !is_structural(key->name);
-				}
-			/* FALLTHROUGH */
 		default:
 			*role = PAYLOAD_OTHER;
 			return false;
@@ -156,7 +170,8 @@ typedef struct Extraction
 	KeyRule    *keys;
 	PayloadSet *out;
 	pg_hmac_ctx *hmac;
-	StringInfoData text;		/* a body being written */
+	StringInfoData text;		/* a body, or several, being written */
+	StringInfoData ends;		/* where each of several ends */
 } Extraction;
 
 static KeyRule
@@ -295,27 +310,6 @@ put_messages(Extraction *x, const Value *list, int32 day, bool is_kept)
 	return result;
 }
 
-/* Write one value of a JSON text that is known to be valid, with our spacing. */
-static void
-copy_json_value(JsonReader *r, StringInfo out)
-{
-	int			depth = 0;
-
-	do
-	{
-		Bytes		token = json_peek_text(r);
-
-		appendBinaryStringInfo(out, token.data, token.len);
-		if (r->token == JSON_TOKEN_OBJECT_START || r->token == JSON_TOKEN_ARRAY_START)
-			depth++;
-		else if (r->token == JSON_TOKEN_OBJECT_END || r->token == JSON_TOKEN_ARRAY_END)
-			depth--;
-		else if (r->token == JSON_TOKEN_COMMA || r->token == JSON_TOKEN_COLON)
-			appendStringInfoChar(out, ' ');
-		json_next(r);
-	} while (depth > 0);
-}
-
 /*
  * A list of messages written as JSON text.  False if the text is no JSON
  * array, has no elements, or has what SQL could not read again.
@@ -324,31 +318,30 @@ static bool
 put_json_messages(Extraction *x, Bytes text, int32 day, bool is_kept, Value *result)
 {
 	ValueStack	stack = {0};
-	JsonReader	r;
+	const uint32 *ends;
+	uint32		count;
 
 	while (text.len > 0 && strchr(" \t\r\n", text.data[0]) != NULL)
 		text = (Bytes) {text.data + 1, text.len - 1};
-	if (text.len < 3 || text.data[0] != '[' ||
-		!json_is_valid(text, VALUE_MAX_DEPTH, true))
+	resetStringInfo(&x->text);
+	resetStringInfo(&x->ends);
+	if (text.len < 3 || text.data[0] != '[' || !json_list_split(text, &x->text, &x->ends) ||
+		x->ends.len == 0)
 		return false;
 
-	json_reader_init(&r, text.data, text.len, "list of messages", &x->set->arena);
-	json_begin_array(&r);
+	ends = (const uint32 *) x->ends.data;
+	count = x->ends.len / sizeof(uint32);
 	value_push(&stack, (Bytes) {0}, (Value) {.type = VALUE_EMPTY});
-	while (json_next_element(&r))
+	for (uint32 i = 0; i < count; i++)
 	{
-		Bytes		body;
+		uint32		from = i == 0 ? 0 : ends[i - 1];
+		Bytes		body = {x->text.data + from, ends[i] - from};
 
-		CHECK_FOR_INTERRUPTS();
-		resetStringInfo(&x->text);
-		copy_json_value(&r, &x->text);
-		body = (Bytes) {x->text.data, x->text.len};
 		value_push(&stack, (Bytes) {0}, put_body(x, body, body.len, day, is_kept));
 	}
-	if (stack.count > 1)
-		*result = value_finish(&stack, 0, VALUE_ARRAY, &x->set->arena);
+	*result = value_finish(&stack, 0, VALUE_ARRAY, &x->set->arena);
 	pfree(stack.entries);
-	return result->type == VALUE_ARRAY;
+	return true;
 }
 
 /* Replace the value of one attribute, if it has to leave. */
@@ -420,6 +413,7 @@ payload_extract(SpanSet *set, const PayloadRules *rules, PayloadSet *out)
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("out of memory")));
 	initStringInfo(&x.text);
+	initStringInfo(&x.ends);
 	x.keys = palloc_extended(Max(set->key_count, 1) * sizeof(KeyRule), MCXT_ALLOC_HUGE);
 	for (uint32 i = 0; i < set->key_count; i++)
 		x.keys[i] = key_rule(&set->keys[i], rules);
@@ -439,6 +433,7 @@ payload_extract(SpanSet *set, const PayloadRules *rules, PayloadSet *out)
 	}
 	pfree(x.keys);
 	pfree(x.text.data);
+	pfree(x.ends.data);
 	pg_hmac_free(x.hmac);
 }
 

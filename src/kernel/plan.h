@@ -17,8 +17,8 @@
  *				of the one listed before it (of the first: its number), byte 1
  *				and a plan without revisions if there is a sub-plan, else byte 0
  *	matcher		byte kind (OperationKind, or 255: tool or agent), string name
- *				("*": any), varint cost, byte 1 and value (kvlist) if there are
- *				arguments, else byte 0; varint count of predicates, each: byte
+ *				("*": any), varint cost, byte 1 and value (kvlist, or empty) if
+ *				there are arguments, else byte 0; varint count of predicates, each: byte
  *				(PlanOperator | 0x80 for an attribute), string key, value
  *	string		varint length, bytes
  *
@@ -39,6 +39,7 @@
 #define PLAN_MAX_NESTING 64		/* of parentheses */
 #define PLAN_MAX_WEIGHT 1000000 /* thousandths */
 #define PLAN_MAX_NAME 1024		/* bytes */
+#define PLAN_MAX_WORD 64		/* bytes, of names in what agents note down */
 
 #define PLAN_ANY_NUMBER 0		/* as a greatest number of times */
 #define PLAN_TOOL_OR_AGENT 255	/* as a matcher's kind */
@@ -84,7 +85,8 @@ typedef struct PlanMatcher
 	uint8		kind;			/* OperationKind or PLAN_TOOL_OR_AGENT */
 	bool		has_args;
 	int32		cost;
-	Value		args;			/* kvlist: all arguments of the call */
+	Value		args;			/* kvlist: all arguments of the call; or empty: not
+								 * known here */
 	PlanPredicate *predicates;
 	uint32		predicate_count;
 } PlanMatcher;
@@ -138,7 +140,10 @@ extern ActionPlan *plan_receive(const void *bytes, size_t size, Arena *arena);
 extern ActionPlan *plan_from_text(const char *text, size_t len, Arena *arena);
 extern ActionPlan *plan_parse_short(const char *text, size_t len, Arena *arena);
 extern void plan_put_json(StringInfo buf, const ActionPlan *plan);
+extern void plan_put_outline_json(StringInfo buf, ActionPlan *plan, Arena *arena);
+extern bool plan_is_word(Bytes name);
 extern ActionPlan *plan_from_arrows(Bytes text, Arena *arena);
+extern ActionPlan *plan_from_outline(Bytes text, bool is_ordered, Arena *arena);
 extern ActionPlan *plan_from_record(Bytes text, bool is_ordered, Arena *arena);
 extern bool plan_effect_find(Bytes word, uint8 *effect);
 

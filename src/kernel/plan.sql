@@ -70,11 +70,12 @@ CREATE FUNCTION plan_adherence(p plan, t trajectory, options jsonb DEFAULT '{}')
 	first_distance double precision,
 	exact boolean,
 	distance_low double precision,
-	distance_high double precision
+	distance_high double precision,
+	unjudged bigint
 )
 	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 2000 ROWS 1;
 COMMENT ON FUNCTION plan_adherence(plan, trajectory, jsonb) IS
-'One row: deviation in steps, distance = deviation / (1 + deviation), fitness as in process mining, counts of the labels of plan_alignment, number of revisions, share of steps that they dropped undone or added, distance to the first plan; exact is false where the order was too wide, then the distance lies between distance_low and distance_high.';
+'One row: deviation in steps, distance = deviation / (1 + deviation), fitness as in process mining, counts of the labels of plan_alignment, number of revisions, share of steps that they dropped undone or added, distance to the first plan; exact is false where the order was too wide, then the distance lies between distance_low and distance_high. unjudged counts the steps whose arguments were not compared since they, or those of the call, are kept elsewhere, as in a store (restore_bodies).';
 
 CREATE FUNCTION plan_alignment(p plan, t trajectory, options jsonb DEFAULT '{}') RETURNS TABLE (
 	step_number integer,
@@ -86,11 +87,15 @@ CREATE FUNCTION plan_alignment(p plan, t trajectory, options jsonb DEFAULT '{}')
 	label text,
 	cost double precision,
 	violated text,
-	revision integer
+	revision integer,
+	effect text,
+	is_error boolean,
+	is_unjudged boolean,
+	started_at timestamptz
 )
 	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 2000 ROWS 20;
 COMMENT ON FUNCTION plan_alignment(plan, trajectory, jsonb) IS
-'One row a step or action: matched, skipped, substituted, inserted, reordered, retried, superseded or blocked, with its cost in steps; violated is the order that was broken, revision counts from 0. ordinal is that of spans().';
+'One row a step or action: matched, skipped, substituted, inserted, reordered, retried, superseded or blocked, with its cost in steps; violated is the order that was broken, revision counts from 0. effect is that of the step, else of the action; is_error: the call failed; is_unjudged: arguments were planned and are kept elsewhere, and so not compared; started_at is when the action started. ordinal is that of spans().';
 
 CREATE FUNCTION plan_match(p plan, t trajectory, "mode" text, options jsonb DEFAULT '{}') RETURNS double precision
 	AS 'MODULE_PATHNAME', 'plan_match_sql' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
@@ -101,18 +106,35 @@ CREATE FUNCTION plan_cycles(p plan) RETURNS TABLE (
 	component integer,
 	steps text[],
 	cycle text[],
-	waiting text[]
+	waiting text[],
+	revision integer,
+	is_last boolean
 )
 	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100 ROWS 1;
 COMMENT ON FUNCTION plan_cycles(plan) IS
-'One row a set of steps that wait for each other: its steps, a shortest cycle in which each waits for the next and the last for the first, and the steps outside that wait for it.';
+'One row a set of steps that wait for each other: its steps, a shortest cycle in which each waits for the next and the last for the first, and the steps outside that wait for it. revision counts from 0; is_last: none follows.';
+
+CREATE FUNCTION plan_steps(p plan) RETURNS TABLE (
+	revision integer,
+	is_last boolean,
+	step_number integer,
+	step_id text,
+	step text,
+	effect text,
+	is_optional boolean,
+	after text[],
+	is_blocked boolean
+)
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100 ROWS 10;
+COMMENT ON FUNCTION plan_steps(plan) IS
+'One row a step, those of sub-plans below their step as in plan_alignment: what it names, its effect, the ids of steps that it comes after, and whether it waits for itself or for such a step. revision counts from 0; is_last: none follows.';
 
 -- What was done and what was planned.
 
 CREATE FUNCTION trace_plan(t trajectory, rules jsonb DEFAULT '{}') RETURNS plan
 	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
 COMMENT ON FUNCTION trace_plan(trajectory, jsonb) IS
-'the plan that the agent noted down, with its revisions; NULL if there is none. rules say where to look: {"attributes": ["gen_ai.plan"], "tools": ["write_todos"], "ordered": false}';
+'the plan that the agent noted down, with its revisions; NULL if there is none. rules say where to look: {"attributes": ["gen_ai.plan"], "tools": ["write_todos"], "ordered": false}. Where a store has moved the text elsewhere, by the default rules, and without arguments.';
 
 CREATE FUNCTION actions(t trajectory) RETURNS TABLE (
 	action_number integer,

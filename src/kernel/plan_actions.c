@@ -7,6 +7,10 @@
  * is below an agent that the plan names.  An outermost agent is the one whose
  * plan it is, no action; nor is an agent that wraps another of its name.
  * Tools that only note plans down are no actions unless a plan names them.
+ *
+ * A store moves texts out of its traces, and a plan may lie in one.  What a
+ * plan consists of, steps and their order, is therefore derived when a span
+ * comes in (derive.c), and read from there where the text itself is not.
  */
 #include "postgres.h"
 
@@ -14,6 +18,7 @@
 #include "kernel/plan_actions.h"
 #include "kernel/span_measure.h"
 #include "miscadmin.h"
+#include "utils/memutils.h"
 
 static const Bytes default_attributes[] = {
 	{"gen_ai.plan", 11}, {"agent.plan", 10}, {"plan", 4}
@@ -44,29 +49,35 @@ without_prefix(Bytes name, const char *prefix)
 }
 
 static Bytes
-action_name(const Trajectory *t, uint32 ordinal)
+span_action_name(const SpanClass *class, const SpanColumns *columns)
 {
-	const SpanClass *class = trajectory_class(t, ordinal);
-	SpanColumns columns = trajectory_columns(t, ordinal);
 	Bytes		name = class->name;
 
 	switch (class->kind)
 	{
 		case KIND_TOOL:
-			span_tool(class, &columns, &name);
+			span_tool(class, columns, &name);
 			break;
 		case KIND_AGENT:
-			if (!column_text(&columns, COLUMN_AGENT_NAME, &name))
+			if (!column_text(columns, COLUMN_AGENT_NAME, &name))
 				name = without_prefix(class->name, "invoke_agent ");
 			break;
 		case KIND_LLM:
 		case KIND_EMBEDDING:
-			span_model(&columns, &name);
+			span_model(columns, &name);
 			break;
 		default:
 			break;
 	}
 	return name;
+}
+
+static Bytes
+action_name(const Trajectory *t, uint32 ordinal)
+{
+	SpanColumns columns = trajectory_columns(t, ordinal);
+
+	return span_action_name(trajectory_class(t, ordinal), &columns);
 }
 
 static int
@@ -161,13 +172,17 @@ actions_collect(const Trajectory *t, uint32 from, uint32 to, uint32 kinds,
 	return list;
 }
 
-/* The arguments of a call as a kvlist; false if they are not known as such. */
+/*
+ * The arguments of a call as a kvlist; false if they are not known as such.
+ * is_moved: they are known, but not here.
+ */
 bool
-action_arguments(const Trajectory *t, uint32 ordinal, Arena *arena, Value *args)
+action_arguments(const Trajectory *t, uint32 ordinal, Arena *arena, Value *args, bool *is_moved)
 {
 	SpanColumns columns = trajectory_columns(t, ordinal);
 	const Value *v = column_value(&columns, COLUMN_TOOL_ARGUMENTS);
 
+	*is_moved = v != NULL && v->type == VALUE_REF;
 	if (v == NULL)
 		return false;
 	if (v->type == VALUE_STRING)
@@ -197,16 +212,22 @@ read_names(JsonReader *r, uint32 *count)
 	return names;
 }
 
+static PlanRules
+default_rules(void)
+{
+	return (PlanRules) {
+		.attributes = default_attributes,
+			.attribute_count = lengthof(default_attributes),
+			.tools = default_tools,
+			.tool_count = lengthof(default_tools)
+	};
+}
+
 /* Where plans are looked for: {"attributes": […], "tools": […], "ordered": false}. */
 PlanRules
 plan_rules_parse(Bytes json, Arena *arena)
 {
-	PlanRules	rules = {
-		.attributes = default_attributes,
-		.attribute_count = lengthof(default_attributes),
-		.tools = default_tools,
-		.tool_count = lengthof(default_tools)
-	};
+	PlanRules	rules = default_rules();
 	JsonReader	r;
 	Bytes		name;
 
@@ -262,22 +283,85 @@ plan_from_column(const SpanColumns *columns, CanonicalColumn column, const PlanR
 	return v == NULL ? NULL : plan_from_value(v, rules, arena);
 }
 
-static ActionPlan *
-plan_of_span(const Trajectory *t, uint32 ordinal, const PlanRules *rules, Arena *arena)
+/* A key that holds plans: by the rules, or since a user says so. */
+static bool
+is_plan_key(const Key *key, const PlanRules *rules)
 {
-	const SpanClass *class = trajectory_class(t, ordinal);
-	SpanColumns columns = trajectory_columns(t, ordinal);
+	if (key->is_derived)
+		return false;
+	return key->column == COLUMN_PLAN || is_among(key->name, rules->attributes, rules->attribute_count);
+}
+
+static ActionPlan *
+plan_of_span(const SpanClass *class, const SpanColumns *columns, const PlanRules *rules, Arena *arena)
+{
 	ActionPlan *plan;
 
-	for (uint32 i = 0; i < columns.shape->nkeys; i++)
-		if (is_among(columns.keys[columns.shape->keys[i]].name, rules->attributes, rules->attribute_count) &&
-			(plan = plan_from_value(span_value(&columns, i), rules, arena)) != NULL)
+	for (uint32 i = 0; i < columns->shape->nkeys; i++)
+		if (is_plan_key(&columns->keys[columns->shape->keys[i]], rules) &&
+			(plan = plan_from_value(span_value(columns, i), rules, arena)) != NULL)
 			return plan;
 	if (class->kind == KIND_PLAN)
-		return plan_from_column(&columns, COLUMN_OUTPUT, rules, arena);
-	if (class->kind == KIND_TOOL && is_among(action_name(t, ordinal), rules->tools, rules->tool_count))
-		return plan_from_column(&columns, COLUMN_TOOL_ARGUMENTS, rules, arena);
+		return plan_from_column(columns, COLUMN_OUTPUT, rules, arena);
+	if (class->kind == KIND_TOOL &&
+		is_among(span_action_name(class, columns), rules->tools, rules->tool_count))
+		return plan_from_column(columns, COLUMN_TOOL_ARGUMENTS, rules, arena);
 	return NULL;
+}
+
+/* What was derived when the span came in, by the default rules. */
+static ActionPlan *
+derived_plan(const SpanColumns *columns, const PlanRules *rules, Arena *arena)
+{
+	if (rules->attributes != default_attributes || rules->tools != default_tools)
+		return NULL;
+	for (uint32 i = 0; i < columns->shape->nkeys; i++)
+	{
+		const Key  *key = &columns->keys[columns->shape->keys[i]];
+
+		if (key->is_derived && key->column == COLUMN_PLAN)
+		{
+			const Value *v = span_value(columns, i);
+
+			return v->type == VALUE_STRING ?
+				plan_from_outline(value_bytes(v), rules->is_ordered, arena) : NULL;
+		}
+	}
+	return NULL;
+}
+
+/* Is a span one where, by the default rules, a plan is noted down? */
+bool
+span_notes_plan(const SpanClass *class, const SpanColumns *columns)
+{
+	if (columns->shape->has_plan)
+		return true;
+	if (class->kind == KIND_PLAN)
+		return shape_bears(columns->shape, COLUMN_OUTPUT);
+	return class->kind == KIND_TOOL && shape_bears(columns->shape, COLUMN_TOOL_ARGUMENTS) &&
+		is_among(span_action_name(class, columns), default_tools, lengthof(default_tools));
+}
+
+/*
+ * Append the outline of the plan that a span notes down, which holds no text
+ * that people or models wrote: steps, by words, and their order.  False if
+ * there is no plan.
+ */
+bool
+plan_put_outline(StringInfo buf, const SpanClass *class, const SpanColumns *columns)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "llmtrace noted plan",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	Arena		arena = {.context = context};
+	PlanRules	rules = default_rules();
+	ActionPlan *plan = plan_of_span(class, columns, &rules, &arena);
+
+	MemoryContextSwitchTo(old);
+	if (plan != NULL)
+		plan_put_outline_json(buf, plan, &arena);
+	MemoryContextDelete(context);
+	return plan != NULL;
 }
 
 typedef struct FoundPlan
@@ -331,9 +415,14 @@ plan_of_trace(const Trajectory *t, const PlanRules *rules, Arena *arena)
 
 	for (uint32 i = 0; i < t->n; i++)
 	{
+		SpanColumns columns;
+
 		if ((i & 0xfff) == 0)
 			CHECK_FOR_INTERRUPTS();
-		plan = plan_of_span(t, i, rules, arena);
+		columns = trajectory_columns(t, i);
+		plan = plan_of_span(trajectory_class(t, i), &columns, rules, arena);
+		if (plan == NULL)
+			plan = derived_plan(&columns, rules, arena);
 		if (plan == NULL)
 			continue;
 		if (count >= max)

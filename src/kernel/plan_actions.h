@@ -40,11 +40,22 @@ typedef struct PlanRules
 	bool		is_ordered;
 } PlanRules;
 
+/* Could a span of this shape be where an agent notes its plan down? */
+static inline bool
+shape_may_note_plan(const Shape *shape)
+{
+	return shape->has_plan || shape_bears(shape, COLUMN_OUTPUT) ||
+		shape_bears(shape, COLUMN_TOOL_ARGUMENTS);
+}
+
 #define KIND_BIT(kind) (UINT32_C(1) << (kind))
 
 extern ActionList actions_collect(const Trajectory *t, uint32 from, uint32 to, uint32 kinds,
 								  ActionLookUp look_up, const void *context);
-extern bool action_arguments(const Trajectory *t, uint32 ordinal, Arena *arena, Value *args);
+extern bool action_arguments(const Trajectory *t, uint32 ordinal, Arena *arena, Value *args,
+							 bool *is_moved);
+extern bool span_notes_plan(const SpanClass *class, const SpanColumns *columns);
+extern bool plan_put_outline(StringInfo buf, const SpanClass *class, const SpanColumns *columns);
 extern PlanRules plan_rules_parse(Bytes json, Arena *arena);
 extern ActionPlan *plan_of_trace(const Trajectory *t, const PlanRules *rules, Arena *arena);
 

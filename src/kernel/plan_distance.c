@@ -160,7 +160,7 @@ add_entry(CompiledPlan *c, uint32 step, const PlanMatcher *m)
 	*e = (NameEntry) {
 		.name = m->name,.hash = hash_text(m->name),.step = step,.matcher = m
 	};
-	if (m->has_args)
+	if (m->has_args && m->args.type == VALUE_KVLIST)
 		e->args = fold_args(&m->args, folding);
 	e->predicate_values = palloc((m->predicate_count + 1) * sizeof(Bytes));
 	for (uint32 i = 0; i < m->predicate_count; i++)
@@ -278,7 +278,7 @@ typedef struct ActionArgs
 	ValueFolding folding;
 	Arena	   *arena;
 	bool		is_read;
-	bool		is_known;
+	bool		is_moved;		/* they are kept elsewhere: nothing can be said */
 	FoldedArgs	folded;
 } ActionArgs;
 
@@ -291,8 +291,7 @@ read_args(ActionArgs *a)
 		return;
 	a->is_read = true;
 	a->folded = (FoldedArgs) {NULL, 0};
-	a->is_known = action_arguments(a->t, a->action->ordinal, a->arena, &v);
-	if (a->is_known)
+	if (action_arguments(a->t, a->action->ordinal, a->arena, &v, &a->is_moved))
 		a->folded = fold_args(&v, a->folding);
 }
 
@@ -390,9 +389,21 @@ find_arg(ActionArgs *a, Bytes key)
 	return found ? found->plain : NULL;
 }
 
-/* What calling a tool with other arguments costs: δ = weight · (.5 + .5 · share). */
+/* Does a predicate ask for a value that is kept elsewhere? */
+static bool
+is_moved_value(const PlanPredicate *p, const Value *v, ActionArgs *a)
+{
+	if (p->is_attribute)
+		return v != NULL && v->type == VALUE_REF;
+	return a->is_moved;
+}
+
+/*
+ * What calling a tool with other arguments costs: δ = weight · (.5 + .5 · share).
+ * Those that are kept elsewhere count as planned; is_unjudged says so.
+ */
 static int32
-argument_cost(const NameEntry *e, int32 weight, ActionArgs *a, ArgumentMode mode)
+argument_cost(const NameEntry *e, int32 weight, ActionArgs *a, ArgumentMode mode, bool *is_unjudged)
 {
 	const PlanMatcher *m = e->matcher;
 	uint32		differing = 0;
@@ -402,7 +413,10 @@ argument_cost(const NameEntry *e, int32 weight, ActionArgs *a, ArgumentMode mode
 	if (m->has_args && mode != ARGUMENTS_IGNORE)
 	{
 		read_args(a);
-		count_differing(&e->args, &a->folded, mode, &differing, &total);
+		if (a->is_moved || m->args.type != VALUE_KVLIST)
+			*is_unjudged = true;
+		else
+			count_differing(&e->args, &a->folded, mode, &differing, &total);
 	}
 	for (uint32 i = 0; i < m->predicate_count; i++)
 	{
@@ -412,6 +426,11 @@ argument_cost(const NameEntry *e, int32 weight, ActionArgs *a, ArgumentMode mode
 		if (!p->is_attribute && mode == ARGUMENTS_IGNORE)
 			continue;
 		v = p->is_attribute ? find_attribute(a->t, a->action->ordinal, p->key) : find_arg(a, p->key);
+		if (is_moved_value(p, v, a))
+		{
+			*is_unjudged = true;
+			continue;
+		}
 		total++;
 		differing += v == NULL || !predicate_holds(p, e->predicate_values[i], v, a->folding);
 	}
@@ -451,7 +470,8 @@ add_candidate(CandidateList *list, Candidate candidate)
 
 		if (last->action == candidate.action && last->step == candidate.step)
 		{
-			last->cost = Min(last->cost, candidate.cost);
+			if (candidate.cost < last->cost || (candidate.cost == last->cost && last->is_unjudged))
+				*last = candidate;
 			return;
 		}
 	}
@@ -491,6 +511,7 @@ find_action_candidates(const CompiledPlan *c, ActionArgs *args, uint32 action, C
 		bool		from_named = any == 0 ||
 			(named != 0 && c->entries[named - 1].step <= c->entries[any - 1].step);
 		const NameEntry *e = &c->entries[(from_named ? named : any) - 1];
+		bool		is_unjudged = false;
 		int64		cost;
 
 		if (from_named)
@@ -500,10 +521,12 @@ find_action_candidates(const CompiledPlan *c, ActionArgs *args, uint32 action, C
 		if (!kind_fits(e->matcher->kind, kind))
 			continue;
 		cost = (int64) e->matcher->cost +
-			argument_cost(e, c->weight[e->step], args, c->options->arguments);
+			argument_cost(e, c->weight[e->step], args, c->options->arguments, &is_unjudged);
 		if (c->subplans[e->step] != NULL)
 			cost += subplan_cost(c->subplans[e->step], args->t, args->action->ordinal);
-		add_candidate(list, (Candidate) {action, e->step, (int32) Min(cost, PLAN_MAX_WEIGHT * 2)});
+		add_candidate(list, (Candidate) {
+			action, e->step, (int32) Min(cost, PLAN_MAX_WEIGHT * 2), is_unjudged
+		});
 	}
 }
 
@@ -580,6 +603,7 @@ typedef struct Evaluation
 	int32	   *node_skip;
 	uint32	   *first_node;		/* by step; one more at the end */
 	int32	   *pair_cost;
+	bool	   *pair_is_unjudged;
 	int64		fixed_skip;		/* of times that there are no actions for */
 	AlignResult free;
 	AlignResult ordered;
@@ -684,6 +708,7 @@ make_pairs(Evaluation *e)
 	check_pairs(e->c, count);
 	pairs = palloc_extended((count + 1) * sizeof(AlignPair), MCXT_ALLOC_HUGE);
 	e->pair_cost = palloc_extended((count + 1) * sizeof(int32), MCXT_ALLOC_HUGE);
+	e->pair_is_unjudged = palloc_extended(count + 1, MCXT_ALLOC_HUGE);
 	for (uint32 i = 0; i < list->count; i++)
 	{
 		const Candidate *candidate = &list->candidates[i];
@@ -697,6 +722,7 @@ make_pairs(Evaluation *e)
 			pairs[n] = (AlignPair) {
 				node, candidate->action, scaled_gain(gain, candidate->cost == 0 ? 2 : 1)
 			};
+			e->pair_is_unjudged[n] = candidate->is_unjudged;
 			e->pair_cost[n++] = candidate->cost;
 		}
 	}
@@ -879,6 +905,8 @@ put_pair_row(const Evaluation *e, const Chosen *free, const Chosen *ordered, uin
 	row.step = step;
 	row.ordinal = e->list.actions[action].ordinal;
 	row.action = e->list.actions[action].name;
+	row.effect = e->c->effect[step];
+	row.is_unjudged = e->pair_is_unjudged[pair];
 	if (is_kept)
 	{
 		row.cost = e->pair_cost[pair];
@@ -1008,6 +1036,7 @@ put_rows(const Evaluation *e, Bytes parent, uint32 revision, PlanRows *rows)
 				continue;
 			row.plan = plan;
 			row.step = s;
+			row.effect = e->c->effect[s];
 			row.cost = is_node ? mix(e, skip, ordered_node_cost(e, &ordered, node)) : skip;
 			row.label = e->is_superseded ? LABEL_SUPERSEDED :
 				e->c->order->is_blocked[s] ? LABEL_BLOCKED : LABEL_SKIPPED;
@@ -1037,6 +1066,7 @@ put_rows(const Evaluation *e, Bytes parent, uint32 revision, PlanRows *rows)
 
 			row.ordinal = e->list.actions[a].ordinal;
 			row.action = e->list.actions[a].name;
+			row.effect = action_effect(e->c, &e->list.actions[a]);
 			row.label = e->is_repeat[a] ? LABEL_RETRIED : LABEL_INSERTED;
 			row.cost = mix(e, e->insert[a], ordered_action_cost(e, &ordered, a));
 			add_row(rows, row);

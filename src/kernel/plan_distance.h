@@ -38,6 +38,8 @@ typedef struct PlanRow
 	Bytes		action;
 	uint8		label;			/* PlanLabel */
 	double		cost;			/* thousandths */
+	uint8		effect;			/* PlanEffect, of the step, else of the action */
+	bool		is_unjudged;	/* arguments were planned, and those of the call are not here */
 	const ActionPlan *edge_plan;		/* the order that was violated, or NULL */
 	uint32		edge[2];
 } PlanRow;
@@ -96,6 +98,7 @@ typedef struct Candidate
 	uint32		action;
 	uint32		step;
 	int32		cost;			/* 0: as planned */
+	bool		is_unjudged;	/* as far as arguments are known here */
 } Candidate;
 
 typedef struct CandidateList

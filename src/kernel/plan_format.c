@@ -231,7 +231,7 @@ check_values(const ActionPlan *plan)
 
 			if (!utf8_is_valid(m->name.data, m->name.len))
 				bytes_corrupt("name of a step");
-			if (m->has_args && m->args.type != VALUE_KVLIST)
+			if (m->has_args && m->args.type != VALUE_KVLIST && m->args.type != VALUE_EMPTY)
 				bytes_corrupt("arguments of a step");
 			json_check_value(&m->args);
 			for (uint32 p = 0; p < m->predicate_count; p++)

@@ -12,13 +12,16 @@
  *				 "where": [["argument", "<=", 42], …],
  *				 "attributes": [["key", "=", "value"], …], "cost": 0.2}, or "name"
  *
+ * "args": null means that arguments were planned which are not known here.
+ *
  * "ordered": true means that each step without "after" comes after the one
  * before it.  repeat [1, null] is any number, but once.  where and attributes
  * may also be objects, for equality.
  *
  * Plans that agents record are read with other common names of members as well:
  * ids, names, arguments and what comes after what; all else is passed over.
- * Such a record raises no error, whatever it holds.
+ * Such a record raises no error, whatever it holds.  Only a word names a tool or
+ * an agent there; prose is no step.
  */
 #include "postgres.h"
 
@@ -139,6 +142,7 @@ typedef struct PlanReader
 	ValueStack	stack;
 	Arena	   *arena;
 	bool		is_record;		/* recorded by an agent */
+	bool		is_outline;		/* what we kept of such a record */
 	bool		is_ordered;		/* what a record does not say itself */
 } PlanReader;
 
@@ -365,6 +369,8 @@ read_args(PlanReader *r, PlanMatcher *m)
 
 	if (r->json.token == JSON_TOKEN_OBJECT_START)
 		v = json_read_value(&r->json, &r->stack);
+	else if (r->json.token == JSON_TOKEN_NULL && (r->is_outline || !r->is_record))
+		json_next(&r->json);
 	else if (!r->is_record)
 		json_fail(&r->json, "an object of arguments");
 	else if (r->json.token == JSON_TOKEN_STRING)
@@ -567,6 +573,21 @@ read_step_member(PlanReader *r, RawStep *raw, PlanMatcher *m, Bytes name, int de
 	}
 }
 
+/* Is this a name as programs have them, and not prose? */
+bool
+plan_is_word(Bytes name)
+{
+	for (uint32 i = 0; i < name.len; i++)
+	{
+		unsigned char c = name.data[i];
+		bool		is_letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+
+		if (!is_letter && !(c >= '0' && c <= '9') && (c == '\0' || strchr("_-.:/", c) == NULL))
+			return false;
+	}
+	return name.len > 0 && name.len <= PLAN_MAX_WORD;
+}
+
 /* False if what an agent recorded is not a step that can be matched. */
 static bool
 read_step(PlanReader *r, RawStep *raw, int depth)
@@ -601,7 +622,7 @@ read_step(PlanReader *r, RawStep *raw, int depth)
 		return true;
 	if (s->id.len > PLAN_MAX_NAME)
 		s->id = (Bytes) {"", 0};
-	return m.name.len > 0 && m.name.len <= PLAN_MAX_NAME;
+	return plan_is_word(m.name);
 }
 
 static int
@@ -853,6 +874,18 @@ plan_from_text(const char *text, size_t len, Arena *arena)
 	return plan;
 }
 
+static ActionPlan *
+read_record(PlanReader *r, Bytes text)
+{
+	ActionPlan *plan;
+
+	if (!json_text_is_readable(text))
+		return NULL;
+	json_reader_init(&r->json, text.data, text.len, "plan", r->arena);
+	plan = read_plan(r, 0, false, NULL);
+	return plan != NULL && plan->step_count > 0 ? plan : NULL;
+}
+
 /*
  * A plan that an agent recorded: JSON with steps that name tools or agents, or
  * names with arrows between them.  NULL if the text is none.
@@ -861,15 +894,19 @@ ActionPlan *
 plan_from_record(Bytes text, bool is_ordered, Arena *arena)
 {
 	PlanReader	r = {.arena = arena,.is_record = true,.is_ordered = is_ordered};
-	ActionPlan *plan;
 
 	if (!looks_like_json(text.data, text.len))
 		return plan_from_arrows(text, arena);
-	if (!json_text_is_readable(text))
-		return NULL;
-	json_reader_init(&r.json, text.data, text.len, "plan", arena);
-	plan = read_plan(&r, 0, false, NULL);
-	return plan != NULL && plan->step_count > 0 ? plan : NULL;
+	return read_record(&r, text);
+}
+
+/* What plan_put_outline_json wrote.  NULL if the text is anything else. */
+ActionPlan *
+plan_from_outline(Bytes text, bool is_ordered, Arena *arena)
+{
+	PlanReader	r = {.arena = arena,.is_record = true,.is_outline = true,.is_ordered = is_ordered};
+
+	return looks_like_json(text.data, text.len) ? read_record(&r, text) : NULL;
 }
 
 /* --------------------------------------------------------------- writing --- */
@@ -1059,4 +1096,32 @@ void
 plan_put_json(StringInfo buf, const ActionPlan *plan)
 {
 	put_plan(buf, plan);
+}
+
+/*
+ * Write what steps there are and what comes after what, as a record to be read
+ * again.  Arguments are left out, but for that there are some, and ids that are
+ * no words replaced.
+ */
+void
+plan_put_outline_json(StringInfo buf, ActionPlan *plan, Arena *arena)
+{
+	bool		has_order = false;
+
+	for (uint32 i = 0; i < plan->step_count; i++)
+	{
+		PlanStep   *s = &plan->steps[i];
+
+		if (!plan_is_word(s->id))
+			s->id = (Bytes) {"", 0};
+		s->matchers[0].args = (Value) {.type = VALUE_EMPTY};
+		has_order |= s->after_count > 0;
+	}
+	plan_name_steps(plan, arena);
+	appendStringInfoChar(buf, '{');
+	/* else whoever reads it may say */
+	if (has_order)
+		appendStringInfoString(buf, "\"ordered\": false");
+	put_steps(buf, plan);
+	appendStringInfoChar(buf, '}');
 }

@@ -67,10 +67,14 @@ plan_adherence(PG_FUNCTION_ARGS)
 	double		weight = o.plan_weight + o.trace_weight;
 	double		churn = plan_churn(call->compiled, t);
 	int64		counts[PLAN_LABELS] = {0};
+	int64		unjudged = 0;
 	RowWriter	w;
 
 	for (uint32 i = 0; i < rows.count; i++)
+	{
 		counts[rows.rows[i].label]++;
+		unjudged += rows.rows[i].is_unjudged;
+	}
 	MemoryContextSwitchTo(old);
 	row_writer_init(&w, fcinfo);
 	row_begin(&w);
@@ -85,6 +89,7 @@ plan_adherence(PG_FUNCTION_ARGS)
 	row_bool(&w, low >= deviation);
 	row_float8(&w, distance_of(low));
 	row_float8(&w, distance_of(deviation));
+	row_int8(&w, unjudged);
 	row_end(&w);
 	return (Datum) 0;
 }
@@ -164,6 +169,17 @@ put_alignment_row(RowWriter *w, const Trajectory *t, const PlanRow *r, StringInf
 	else
 		row_text(w, row_edge(r, buf));
 	row_int4(w, r->revision);
+	/* a step with a weight of its own does something to the world */
+	row_cstring(w, plan_effect_names[r->effect == EFFECT_WEIGHT ? EFFECT_WRITE : r->effect]);
+	if (r->ordinal == NO_ORDINAL)
+		row_null(w);
+	else
+		row_bool(w, trajectory_class(t, r->ordinal)->is_error);
+	row_bool(w, r->is_unjudged);
+	if (r->ordinal == NO_ORDINAL)
+		row_null(w);
+	else
+		row_timestamptz(w, timestamptz_from_ns(t->start_ns[r->ordinal]));
 	row_end(w);
 }
 
@@ -243,27 +259,98 @@ find_waiting(const PlanOrder *order, const PlanCycle *cycle, uint32 *waiting)
 	return count;
 }
 
-PG_FUNCTION_INFO_V1(plan_cycles);
-Datum
-plan_cycles(PG_FUNCTION_ARGS)
+static void
+put_cycles(RowWriter *w, const ActionPlan *plan, uint32 revision, bool is_last)
 {
-	ActionPlan *plan = plan_from_datum((PlanDatum *) PG_GETARG_VARLENA_P(0));
 	PlanOrder  *order = plan_order(plan);
 	uint32	   *waiting = palloc((plan->step_count + 1) * sizeof(uint32));
 	uint32		count;
 	PlanCycle  *cycles = plan_find_cycles(plan, order, &count);
+
+	for (uint32 i = 0; i < count; i++)
+	{
+		row_begin(w);
+		row_int4(w, i + 1);
+		row_varlena(w, (struct varlena *) DatumGetPointer(step_ids(plan, cycles[i].steps, cycles[i].step_count)));
+		row_varlena(w, (struct varlena *) DatumGetPointer(step_ids(plan, cycles[i].cycle, cycles[i].cycle_length)));
+		row_varlena(w, (struct varlena *) DatumGetPointer(step_ids(plan, waiting, find_waiting(order, &cycles[i], waiting))));
+		row_int4(w, revision);
+		row_bool(w, is_last);
+		row_end(w);
+	}
+}
+
+/* Calls put for a plan and its revisions, in memory that is emptied after each. */
+static void
+for_revisions(FunctionCallInfo fcinfo, void (*put) (RowWriter *w, const ActionPlan *plan, uint32 revision, bool is_last))
+{
+	ActionPlan *plan = plan_from_datum((PlanDatum *) PG_GETARG_VARLENA_P(0));
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "llmtrace revision", ALLOCSET_DEFAULT_SIZES);
 	RowWriter	w;
 
 	row_writer_init(&w, fcinfo);
-	for (uint32 i = 0; i < count; i++)
+	for (uint32 i = 0; i <= plan->revision_count; i++)
 	{
-		row_begin(&w);
-		row_int4(&w, i + 1);
-		row_varlena(&w, (struct varlena *) DatumGetPointer(step_ids(plan, cycles[i].steps, cycles[i].step_count)));
-		row_varlena(&w, (struct varlena *) DatumGetPointer(step_ids(plan, cycles[i].cycle, cycles[i].cycle_length)));
-		row_varlena(&w, (struct varlena *) DatumGetPointer(step_ids(plan, waiting, find_waiting(order, &cycles[i], waiting))));
-		row_end(&w);
+		MemoryContext old = MemoryContextSwitchTo(context);
+
+		CHECK_FOR_INTERRUPTS();
+		put(&w, i == 0 ? plan : plan->revisions[i - 1].plan, i, i == plan->revision_count);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(context);
 	}
+}
+
+PG_FUNCTION_INFO_V1(plan_cycles);
+Datum
+plan_cycles(PG_FUNCTION_ARGS)
+{
+	for_revisions(fcinfo, put_cycles);
+	return (Datum) 0;
+}
+
+/* The recursion is bounded by the depth of plans. */
+static void
+put_steps_below(RowWriter *w, const ActionPlan *plan, Bytes parent, uint32 revision, bool is_last)
+{
+	PlanOrder  *order = plan_order(plan);
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (uint32 i = 0; i < plan->step_count; i++)
+	{
+		const PlanStep *s = &plan->steps[i];
+		PlanRow		row = {.plan = plan,.step = i,.parent = parent};
+		Bytes		id = row_step_id(&row, &buf);
+
+		row_begin(w);
+		row_int4(w, revision);
+		row_bool(w, is_last);
+		row_int4(w, i + 1);
+		row_text(w, id);
+		if (s->subplan != NULL)
+			id = (Bytes) {pnstrdup(id.data, id.len), id.len};
+		row_text(w, row_step_text(&row, &buf));
+		row_cstring(w, plan_effect_names[s->effect == EFFECT_WEIGHT ? EFFECT_WRITE : s->effect]);
+		row_bool(w, s->min == 0);
+		row_varlena(w, (struct varlena *) DatumGetPointer(step_ids(plan, s->after, s->after_count)));
+		row_bool(w, order->is_blocked[i]);
+		row_end(w);
+		if (s->subplan != NULL)
+			put_steps_below(w, s->subplan, id, revision, is_last);
+	}
+}
+
+static void
+put_plan_steps(RowWriter *w, const ActionPlan *plan, uint32 revision, bool is_last)
+{
+	put_steps_below(w, plan, (Bytes) {"", 0}, revision, is_last);
+}
+
+PG_FUNCTION_INFO_V1(plan_steps);
+Datum
+plan_steps(PG_FUNCTION_ARGS)
+{
+	for_revisions(fcinfo, put_plan_steps);
 	return (Datum) 0;
 }
 
@@ -299,6 +386,7 @@ trace_actions(PG_FUNCTION_ARGS)
 		const char *kind = operation_kind_name(a->kind);
 		char		id[17];
 		Value		args;
+		bool		is_moved;
 
 		CHECK_FOR_INTERRUPTS();
 		snprintf(id, sizeof(id), "%016llx", (unsigned long long) trajectory_span_id(t, a->ordinal));
@@ -308,7 +396,7 @@ trace_actions(PG_FUNCTION_ARGS)
 		row_cstring(&w, id);
 		row_cstring(&w, kind);
 		row_text(&w, a->name);
-		if (action_arguments(t, a->ordinal, &arena, &args))
+		if (action_arguments(t, a->ordinal, &arena, &args, &is_moved))
 		{
 			StringInfoData buf;
 			Datum		jsonb;

@@ -591,7 +591,7 @@ plan_from_arrows(Bytes text, Arena *arena)
 		PlanStep	s = {.id = {"", 0},.min = 1,.max = 1,.matcher_count = 1};
 		Bytes		name;
 
-		if (!parse_word(&p, &name) || name.len > PLAN_MAX_NAME || plan->step_count >= PLAN_MAX_STEPS)
+		if (!parse_word(&p, &name) || !plan_is_word(name) || plan->step_count >= PLAN_MAX_STEPS)
 			return NULL;
 		s.matchers = arena_alloc(arena, sizeof(PlanMatcher));
 		s.matchers[0] = (PlanMatcher) {.name = name,.kind = PLAN_TOOL_OR_AGENT};

@@ -3,17 +3,21 @@
  *		A trajectory drawn as a tree, for a terminal.
  *
  *		     start  duration
- *		       0ms    10.3s  ████████████████  invoke_agent [agent planner]
+ *		       0ms    10.3s  ░░░█░███░░░░░░░░  invoke_agent [agent planner]
  *		       2ms     1.2s  ██                ├─ chat [llm gpt-5.4] 900 → 40 tokens
  *		      1.2s    30ms     ▏               ├─ execute_tool [tool search] ✗ timeout
+ *
+ * A bar is full where the span is what the trace waited for, by its critical
+ * path, and light where it is not.
  *
  * Of a run of many siblings with one name the first few are drawn; very large
  * trajectories are cut off with a word on how much is left.
  */
 #include "postgres.h"
 
+#include "kernel/path_input.h"
 #include "kernel/show.h"
-#include "kernel/span_times.h"
+#include "kernel/svg.h"
 #include "kernel/usage.h"
 #include "miscadmin.h"
 
@@ -26,30 +30,21 @@
 
 static const char *const levels[] = {"│  ", "   "};
 
-/* Three digits that matter, with a unit. */
+/* What a line takes from the trajectory as a whole. */
+typedef struct Drawing
+{
+	const Trajectory *t;
+	const int64 *ends;
+	const PathWork *path;
+	PathIndex	index;
+} Drawing;
+
 static void
 put_duration(StringInfo buf, int64 ns, int width)
 {
-	char		text[32];
-	double		s = ns / 1e9;
+	char		room[DURATION_TEXT_ROOM];
 
-	if (ns == TIME_OPEN)
-		strlcpy(text, "open", sizeof(text));
-	else if (s >= 3600)
-		snprintf(text, sizeof(text), "%.4gh", s / 3600);
-	else if (s >= 120)
-		snprintf(text, sizeof(text), "%.4gmin", s / 60);
-	else if (s >= 1)
-		snprintf(text, sizeof(text), "%.3gs", s);
-	else if (s >= 1e-3)
-		snprintf(text, sizeof(text), "%.3gms", s * 1e3);
-	else if (ns == 0)
-		strlcpy(text, "0ms", sizeof(text));
-	else if (ns >= 1000)
-		snprintf(text, sizeof(text), "%.3gus", s * 1e6);
-	else
-		snprintf(text, sizeof(text), INT64_FORMAT "ns", ns);
-	appendStringInfo(buf, "%*s", width, text);
+	appendStringInfo(buf, "%*s", width, duration_text(room, ns));
 }
 
 /* Text on one line, cut at a whole character. */
@@ -64,18 +59,42 @@ put_text(StringInfo buf, Bytes text)
 		appendStringInfoString(buf, "…");
 }
 
-/* Where in the trace's time the span ran. */
+/* Add the time from start to end, in cells, to the cells that it touches. */
 static void
-put_bar(StringInfo buf, const Trajectory *t, int64 start_ns, int64 end_ns)
+add_to_cells(double *cells, double start, double end)
 {
+	for (int i = Max((int) start, 0); i < BAR_WIDTH && i < end; i++)
+		cells[i] += Min(end, i + 1) - Max(start, i);
+}
+
+/*
+ * Where in the trace's time the span ran: a cell is full if most of what the
+ * span has of it is on the critical path.
+ */
+static void
+put_bar(StringInfo buf, const Drawing *d, uint32 ordinal)
+{
+	const Trajectory *t = d->t;
 	double		scale = t->summary.duration_ns > 0 ?
 		(double) BAR_WIDTH / t->summary.duration_ns : 0;
-	int			from = (int) ((start_ns - t->summary.start_ns) * scale);
-	int			to = (int) ((end_ns - t->summary.start_ns) * scale + 0.5);
+	double		start = (t->start_ns[ordinal] - t->summary.start_ns) * scale;
+	double		end = (d->ends[ordinal] - t->summary.start_ns) * scale;
+	int			from = Min((int) start, BAR_WIDTH - 1);
+	int			to = (int) (end + 0.5);
+	double		all[BAR_WIDTH] = {0};
+	double		critical[BAR_WIDTH] = {0};
 
-	from = Min(from, BAR_WIDTH - 1);
+	add_to_cells(all, start, end);
+	for (uint32 k = d->index.first[ordinal]; k < d->index.first[ordinal + 1]; k++)
+	{
+		const PathSection *s = &d->path->sections[d->index.by_span[k]];
+
+		add_to_cells(critical, (s->start_ns - t->summary.start_ns) * scale,
+					 (s->end_ns - t->summary.start_ns) * scale);
+	}
 	for (int i = 0; i < BAR_WIDTH; i++)
-		appendStringInfoString(buf, i >= from && i < to ? "█" :
+		appendStringInfoString(buf, i >= from && i < to ?
+							   (critical[i] * 2 >= all[i] ? "█" : "░") :
 							   i == from ? "▏" : " ");
 }
 
@@ -162,13 +181,15 @@ run_length(const Trajectory *t, uint32 ordinal)
 }
 
 static void
-put_line(StringInfo buf, const Trajectory *t, uint32 i, int64 end_ns, const bool *continues)
+put_line(StringInfo buf, const Drawing *d, uint32 i, const bool *continues)
 {
+	const Trajectory *t = d->t;
+
 	put_duration(buf, t->start_ns[i] - t->summary.start_ns, 9);
 	appendStringInfoChar(buf, ' ');
 	put_duration(buf, t->end_ns[i] == TIME_OPEN ? TIME_OPEN : t->end_ns[i] - t->start_ns[i], 9);
 	appendStringInfoString(buf, "  ");
-	put_bar(buf, t, t->start_ns[i], end_ns);
+	put_bar(buf, d, i);
 	appendStringInfoString(buf, "  ");
 	put_indent(buf, t->depth[i], continues);
 	put_text(buf, trajectory_class(t, i)->name);
@@ -193,18 +214,22 @@ put_folded(StringInfo buf, const Trajectory *t, uint32 from, uint32 count,
 	appendStringInfoChar(buf, '\n');
 }
 
-/* Append the drawing of a decoded trajectory. */
+/* Append the drawing of a trajectory that is decoded whole. */
 void
-show_trajectory(StringInfo buf, const Trajectory *t)
+show_trajectory(StringInfo buf, Trajectory *t)
 {
-	int64	   *ends = palloc_extended(t->n * sizeof(int64), MCXT_ALLOC_HUGE);
+	PathOptions options = {0};
+	PathInput	in = path_input(t, &options);
+	PathWork   *path = path_work_create();
+	Drawing		d = {.t = t,.ends = in.end_ns,.path = path};
 	bool		continues[MAX_INDENT + 1] = {false};
 	uint32		lines = 0;
 	uint32		i = 0;
 	uint32		run_start = 0;
 	uint32		run_end = 0;
 
-	effective_ends(t->n, t->parent, t->start_ns, t->end_ns, ends);
+	critical_path(&in, path);
+	d.index = path_index(path, t->n);
 	appendStringInfo(buf, "%9s %9s\n", "start", "duration");
 	while (i < t->n && lines < MAX_LINES)
 	{
@@ -227,7 +252,7 @@ show_trajectory(StringInfo buf, const Trajectory *t)
 		{
 			if (depth <= MAX_INDENT)
 				continues[depth] = trajectory_has_next_sibling(t, i);
-			put_line(buf, t, i, ends[i], continues);
+			put_line(buf, &d, i, continues);
 			i++;
 		}
 		lines++;
@@ -235,5 +260,4 @@ show_trajectory(StringInfo buf, const Trajectory *t)
 	if (i < t->n)
 		appendStringInfo(buf, "… %u more spans; spans() lists them all\n", t->n - i);
 	buf->data[--buf->len] = '\0';
-	pfree(ends);
 }

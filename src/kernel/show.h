@@ -7,6 +7,6 @@
 
 #include "kernel/trajectory.h"
 
-extern void show_trajectory(StringInfo buf, const Trajectory *t);
+extern void show_trajectory(StringInfo buf, Trajectory *t);
 
 #endif							/* LLMTRACE_SHOW_H */

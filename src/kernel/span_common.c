@@ -73,6 +73,8 @@ span_common(const Trajectory *t)
 		for (int k = 0; k < COMMON_RESOURCE_TEXTS; k++)
 			resource_text(t, r, common_columns[k],
 						  &common.of_resources[r * COMMON_RESOURCE_TEXTS + k]);
+	for (int k = 0; k < COMMON_RESOURCE_TEXTS; k++)
+		common.is_on_spans[k] = is_borne(t, k);
 	for (int k = COMMON_RESOURCE_TEXTS; k < COMMON_TEXTS; k++)
 		if (is_borne(t, k))
 			common.holder[k] = find_holders(t, k);
@@ -88,6 +90,8 @@ span_common_text(const SpanCommon *common, uint32 ordinal, CommonText text, Byte
 	{
 		uint32		resource = trajectory_class(t, ordinal)->resource;
 
+		if (common->is_on_spans[text] && own_text(t, ordinal, text, value))
+			return true;
 		*value = common->of_resources[resource * COMMON_RESOURCE_TEXTS + text];
 		return value->len > 0;
 	}

@@ -3,7 +3,7 @@
  *		What a span has from those around it: its agent, feature, user …
  *
  * A span's own value counts, else that of the nearest span above it that has
- * one.  Services and places come from the span's resource.
+ * one.  Services and places are its own, too, else those of its resource.
  */
 #ifndef LLMTRACE_SPAN_COMMON_H
 #define LLMTRACE_SPAN_COMMON_H
@@ -35,6 +35,7 @@ typedef struct SpanCommon
 {
 	const Trajectory *t;
 	Bytes	   *of_resources;	/* COMMON_RESOURCE_TEXTS for each resource */
+	bool		is_on_spans[COMMON_RESOURCE_TEXTS]; /* does a span have one? */
 	int32	   *holder[COMMON_TEXTS];	/* by ordinal: the span whose value
 										 * counts, or -1; NULL if no span has
 										 * one */

@@ -1,7 +1,7 @@
 /*
  * spans.c
- *		The spans of a trajectory as rows: spans, span_events, span_links,
- *		span_attributes and logical_calls.
+ *		The spans of a trajectory as rows: spans, span_tree, span_events,
+ *		span_links, span_attributes and logical_calls.
  */
 #include "postgres.h"
 
@@ -309,6 +309,31 @@ trajectory_spans(PG_FUNCTION_ARGS)
 		CHECK_FOR_INTERRUPTS();
 		row_begin(&w);
 		row_span(&w, t, &facts, i);
+		row_end(&w);
+	}
+	return (Datum) 0;
+}
+
+/* Where each span stands in the tree: for that, nothing is decompressed. */
+PG_FUNCTION_INFO_V1(trajectory_span_tree);
+Datum
+trajectory_span_tree(PG_FUNCTION_ARGS)
+{
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_HOT);
+	RowWriter	w;
+
+	row_writer_init(&w, fcinfo);
+	for (uint32 i = 0; i < t->n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		row_begin(&w);
+		row_int4(&w, i + 1);
+		if (t->parent[i] >= 0)
+			row_int4(&w, t->parent[i] + 1);
+		else
+			row_null(&w);
+		row_int4(&w, t->depth[i] + 1);
+		row_int8(&w, t->subtree[i]);
 		row_end(&w);
 	}
 	return (Datum) 0;

@@ -1,6 +1,7 @@
 /*
  * spans.h
- *		Spans as rows: what the functions that return them have in common.
+ *		Spans and traces as rows: what the functions that return them have in
+ *		common.
  */
 #ifndef LLMTRACE_SPANS_H
 #define LLMTRACE_SPANS_H
@@ -21,6 +22,8 @@ typedef struct SpanFacts
 
 extern SpanFacts span_facts(const Trajectory *t);
 extern void row_span(RowWriter *w, const Trajectory *t, const SpanFacts *facts, uint32 ordinal);
+
+extern void row_trace_summary(RowWriter *w, const Trajectory *t);
 
 /* Parts of such rows. */
 extern void row_hex_id(RowWriter *w, uint64 span_id);

@@ -18,6 +18,9 @@
 
 /* OpenTelemetry's span kinds and status codes, as the wire numbers them. */
 #define SPAN_KIND_COUNT 6
+#define SPAN_KIND_CLIENT 3
+#define SPAN_KIND_PRODUCER 4
+#define SPAN_KIND_CONSUMER 5
 #define SPAN_STATUS_UNSET 0
 #define SPAN_STATUS_OK 1
 #define SPAN_STATUS_ERROR 2

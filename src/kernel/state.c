@@ -9,6 +9,7 @@
 
 #include "common/shortest_dec.h"
 #include "kernel/state.h"
+#include "kernel/value.h"
 
 /* ---------------------------------------------------------------- weights */
 
@@ -67,6 +68,30 @@ state_weight_shift(int128 all_weights)
 	return shift;
 }
 
+/* ------------------------------------------------------------------- names */
+
+/*
+ * A long name becomes its beginning and a hash of the whole (64-bit FNV-1a), so
+ * that a state's size is bounded and different names remain different.
+ */
+const char *
+state_shorten(const char *name, int *len, int max)
+{
+	static const char hex[] = "0123456789abcdef";
+	uint64		hash = UINT64CONST(0xcbf29ce484222325);
+	int			keep = utf8_clip((Bytes) {name, *len}, max - 17);
+	char	   *out = palloc(max);
+
+	for (int i = 0; i < *len; i++)
+		hash = (hash ^ (unsigned char) name[i]) * UINT64CONST(0x100000001b3);
+	memcpy(out, name, keep);
+	out[keep++] = '#';
+	for (int shift = 60; shift >= 0; shift -= 4)
+		out[keep++] = hex[hash >> shift & 15];
+	*len = keep;
+	return out;
+}
+
 /* ------------------------------------------------------------ binary form */
 
 void
@@ -110,6 +135,17 @@ cursor_weight(Cursor *c, int shift, const char *type)
 
 	if (raw > (uint128) WEIGHT_TOTAL_MAX >> shift)
 		state_corrupt(type, "A weight is too large.");
+	return (int128) (raw << shift);
+}
+
+/* A sum of weighted numbers, likewise. */
+int128
+cursor_amount(Cursor *c, int shift, const char *type)
+{
+	uint128		raw = cursor_varint128(c, type);
+
+	if (raw > (uint128) AMOUNT_MAX >> shift)
+		state_corrupt(type, "A sum is too large.");
 	return (int128) (raw << shift);
 }
 
@@ -229,12 +265,13 @@ text_fraction(JsonReader *r, const char *digits, int n, int bits)
 static int128
 text_fixed(JsonReader *r, int bits, int128 max)
 {
-	Bytes		text = json_peek_text(r);
+	/* at the end there is no text to look at */
+	Bytes		text = r->token == JSON_TOKEN_NUMBER ? json_peek_text(r) : BYTES_LITERAL("-");
 	const char *p = text.data;
 	const char *end = text.data + text.len;
 	uint128		value = 0;
 
-	if (r->token != JSON_TOKEN_NUMBER || *p == '-')
+	if (*p == '-')
 		json_fail(r, "a number that is not negative");
 	for (; p < end && *p >= '0' && *p <= '9'; p++)
 	{
@@ -265,6 +302,13 @@ int128
 text_weight(JsonReader *r)
 {
 	return text_fixed(r, WEIGHT_BITS, WEIGHT_TOTAL_MAX);
+}
+
+/* A sum of weighted numbers. */
+int128
+text_amount(JsonReader *r)
+{
+	return text_fixed(r, WEIGHT_BITS, AMOUNT_MAX);
 }
 
 int128

@@ -1,6 +1,6 @@
 /*
  * state.h
- *		What the mergeable states (dist, cat) share: weights, and what their
+ *		What the mergeable states (dist, cat, profile) share: weights, and what their
  *		binary and text forms have in common.
  *
  * Weights are fixed-point numbers in units of 2^-20, so that adding them is
@@ -29,6 +29,9 @@
 #define WEIGHT_ONE			((int64) 1 << WEIGHT_BITS)
 #define WEIGHT_MAX			((int64) 1 << (32 + WEIGHT_BITS))
 #define WEIGHT_TOTAL_MAX	((int128) 1 << (53 + WEIGHT_BITS))
+
+/* The most that a sum of weighted numbers (such as nanoseconds) may be. */
+#define AMOUNT_MAX			((int128) 1 << 124)
 
 /* A weight of float8, rounded to units. Error if negative or out of range. */
 extern int64 weight_from_float8(double weight);
@@ -59,12 +62,16 @@ weight_effective(int128 total, int128 squares)
  */
 extern int128 squares_of_clusters(int128 total, int128 null_count, int128 squares, double cluster_size);
 
+/* A name of no more than max bytes; a fresh one if it was longer. */
+extern const char *state_shorten(const char *name, int *len, int max);
+
 /* Binary form: ERRCODE_INVALID_BINARY_REPRESENTATION with the type's name. */
 extern void state_corrupt(const char *type, const char *detail) pg_attribute_noreturn();
 extern void state_check_form(const char *type, StringInfo form, const void *bytes, size_t len);
 extern int32 cursor_int(Cursor *c, int32 min, int32 max, const char *type);
 extern double cursor_float8(Cursor *c, const char *type);
 extern int128 cursor_weight(Cursor *c, int shift, const char *type);
+extern int128 cursor_amount(Cursor *c, int shift, const char *type);
 extern void put_int(StringInfo out, int32 value);
 extern void put_float8(StringInfo out, double value);
 
@@ -84,8 +91,8 @@ extern void text_check_seen(JsonReader *r, const char *const *known, uint32 need
 extern int32 text_int(JsonReader *r, int32 min, int32 max);
 extern double text_float8(JsonReader *r);
 extern int128 text_weight(JsonReader *r);
+extern int128 text_amount(JsonReader *r);
 extern int128 text_squares(JsonReader *r);
-
 extern void text_put_float8(StringInfo out, double value);
 extern void text_put_weight(StringInfo out, int128 weight);
 extern void text_put_squares(StringInfo out, int128 squares);

@@ -73,36 +73,44 @@ put_counts(RowWriter *w, const Trajectory *t, const TraceSummary *s)
 	row_tokens(w, s->cache_write_tokens);
 }
 
-/* trace_summary(trajectory); the columns are those that trace_summary.sql declares. */
+/* The columns of trace_summary(), as trace_summary.sql declares them. */
+void
+row_trace_summary(RowWriter *w, const Trajectory *t)
+{
+	TraceSummary s;
+
+	trace_summarise(t, &s);
+	put_root(w, t, &s);
+	put_counts(w, t, &s);
+	row_text_or_null(w, s.first_model);
+	row_text_or_null(w, s.last_model);
+	for (int k = 0; k < TRACE_TEXTS; k++)
+	{
+		row_text_or_null(w, s.texts[k]);
+		if (k != TRACE_FEATURE)
+			continue;
+		if (s.feature_source == FEATURE_UNKNOWN)
+			row_null(w);
+		else
+			row_cstring(w, feature_source_names[s.feature_source]);
+	}
+	if (isnan(s.sample_weight))
+		row_null(w);
+	else
+		row_float8(w, s.sample_weight);
+}
+
+/* trace_summary(trajectory) */
 PG_FUNCTION_INFO_V1(trajectory_trace_summary);
 Datum
 trajectory_trace_summary(PG_FUNCTION_ARGS)
 {
 	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
-	TraceSummary s;
 	RowWriter	w;
 
-	trace_summarise(t, &s);
 	row_writer_init(&w, fcinfo);
 	row_begin(&w);
-	put_root(&w, t, &s);
-	put_counts(&w, t, &s);
-	row_text_or_null(&w, s.first_model);
-	row_text_or_null(&w, s.last_model);
-	for (int k = 0; k < TRACE_TEXTS; k++)
-	{
-		row_text_or_null(&w, s.texts[k]);
-		if (k != TRACE_FEATURE)
-			continue;
-		if (s.feature_source == FEATURE_UNKNOWN)
-			row_null(&w);
-		else
-			row_cstring(&w, feature_source_names[s.feature_source]);
-	}
-	if (isnan(s.sample_weight))
-		row_null(&w);
-	else
-		row_float8(&w, s.sample_weight);
+	row_trace_summary(&w, t);
 	row_end(&w);
 	return (Datum) 0;
 }

@@ -28,6 +28,7 @@
 #define LLMTRACE_TRACEQUERY_H
 
 #include "kernel/span_measure.h"
+#include "compat.h"
 #include "kernel/trajectory.h"
 
 #define TRACEQUERY_VERSION 1

@@ -1237,6 +1237,7 @@ static Ternary
 header_expr(const HeaderCheck *c, const QueryExpr *expr)
 {
 	Ternary		result;
+	Ternary		arg;
 
 	switch (expr->node)
 	{
@@ -1248,12 +1249,19 @@ header_expr(const HeaderCheck *c, const QueryExpr *expr)
 		case EXPR_AND:
 			result = IS_UNKNOWN;
 			for (uint32 i = 0; i < expr->arg_count; i++)
-				result = Min(result, header_expr(c, expr->args[i]));
+			{
+				/* in a variable, since the macro evaluates it twice: so would each level */
+				arg = header_expr(c, expr->args[i]);
+				result = Min(result, arg);
+			}
 			return result;
 		case EXPR_OR:
 			result = IS_FALSE;
 			for (uint32 i = 0; i < expr->arg_count; i++)
-				result = Max(result, header_expr(c, expr->args[i]));
+			{
+				arg = header_expr(c, expr->args[i]);
+				result = Max(result, arg);
+			}
 			return result;
 		default:
 			return IS_UNKNOWN;

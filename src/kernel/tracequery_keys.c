@@ -144,7 +144,7 @@ plan_key(Bytes name)
 	/* JSON and times, from which columns are derived */
 	if (known >= 0 && known_keys[known].rule != DERIVE_NOTHING &&
 		known_keys[known].rule != DERIVE_ENTITY_NAME &&
-		known_keys[known].rule != DERIVE_PROMPT)
+		known_keys[known].rule != DERIVE_PROMPT && known_keys[known].rule != DERIVE_PLAN)
 		return PLAN_NOTHING;
 	switch (known >= 0 ? known_keys[known].column : COLUMN_NONE)
 	{

@@ -191,7 +191,7 @@ COMMENT ON FUNCTION attr(trajectory, text) IS 'an attribute of the root, else of
 CREATE FUNCTION show(t trajectory) RETURNS text
 	AS 'MODULE_PATHNAME', 'trajectory_show' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
 COMMENT ON FUNCTION show(trajectory) IS
-'The tree drawn for a terminal: start, duration, bar, name, kind, tokens, errors. Runs of equal siblings are folded, at most 1,000 lines are drawn.';
+'The tree drawn for a terminal: start, duration, bar, name, kind, tokens, errors. A bar is full where the trace waited for the span itself, by its critical path, and light elsewhere. Runs of equal siblings are folded, at most 1,000 lines are drawn.';
 
 CREATE FUNCTION path_signature(t trajectory) RETURNS text
 	AS 'MODULE_PATHNAME', 'trajectory_path_signature' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
@@ -251,6 +251,16 @@ CREATE FUNCTION spans(t trajectory) RETURNS TABLE (
 	AS 'MODULE_PATHNAME', 'trajectory_spans' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 50;
 COMMENT ON FUNCTION spans(trajectory) IS
 'One row a span, in preorder; ordinal, parent and depth count from 1. started_at is the trace''s start, start_ms is from there. Token columns are a span''s own usage, NULL where its descendants report it again, so that a sum is right; reported_* is what the span itself says. prompt_hash names the system text and the tools of a model call (of an agent only if it has system text), NULL where neither is recorded: 16 hexadecimal digits, the first 64 bits of a SHA-256; the same for the same text and tools, whatever instrumentation recorded them. Beside a table with columns of the same names, give it an alias: spans(t) AS s.';
+
+CREATE FUNCTION span_tree(t trajectory) RETURNS TABLE (
+	ordinal integer,
+	parent integer,
+	depth integer,
+	subtree_count bigint
+)
+	AS 'MODULE_PATHNAME', 'trajectory_span_tree' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 300 ROWS 50;
+COMMENT ON FUNCTION span_tree(trajectory) IS
+'Where each span stands in the tree: columns of spans() that need no names or attributes, several times as fast.';
 
 CREATE FUNCTION span_attributes(t trajectory, ordinal integer) RETURNS jsonb
 	AS 'MODULE_PATHNAME', 'trajectory_span_attributes' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 200;

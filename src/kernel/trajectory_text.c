@@ -8,6 +8,7 @@
 
 #include "common/base64.h"
 #include "kernel/derive.h"
+#include "kernel/plan_actions.h"
 #include "kernel/json_reader.h"
 #include "kernel/otlp.h"
 #include "kernel/trajectory_text.h"
@@ -378,7 +379,9 @@ trajectory_write_text(StringInfo buf, const Trajectory *t)
 	{
 		const SpanClass *class = trajectory_class(t, i);
 		const SpanExtra *extra = trajectory_extra(t, i);
+		SpanColumns columns = trajectory_columns(t, i);
 		bool		could_derive = shape_needs_deriving(&t->shapes[class->shape], class->kind) ||
+			span_notes_plan(class, &columns) ||
 			(extra && events_need_deriving(extra->events, extra->event_count));
 
 		CHECK_FOR_INTERRUPTS();

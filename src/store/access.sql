@@ -56,8 +56,9 @@ BEGIN
 	EXECUTE format('GRANT USAGE ON SCHEMA llmtrace TO %s', role);
 	EXECUTE format('GRANT INSERT ON llmtrace.otlp TO %s', role);
 	EXECUTE format('GRANT EXECUTE ON FUNCTION llmtrace.ingest_otlp_json(bytea), llmtrace.ingest_otlp_protobuf(bytea),'
-		' llmtrace.ingest_otlp(text), llmtrace.ingest_otlp_line(text, bigint),'
-		' llmtrace.note_load_progress(text, text, bigint), llmtrace.load_progress_of(text, text) TO %s', role);
+		' llmtrace.ingest_otlp(text), llmtrace.ingest_otlp_line(text, bigint), llmtrace.ingest_otlp_message(bytea, bigint),'
+		' llmtrace.note_load_progress(text, text, bigint), llmtrace.load_progress_of(text),'
+		' llmtrace.rejected_in_transaction() TO %s', role);
 END
 $$;
 COMMENT ON FUNCTION llmtrace.grant_writer(regrole) IS

@@ -69,7 +69,7 @@ BEGIN ATOMIC
 	), filled AS (
 		SELECT count(*) AS n, v.name, v.look, count(v.value) AS filled
 		FROM recent r CROSS JOIN LATERAL (VALUES
-			('feature', CASE WHEN r.feature_source = 'attribute' THEN r.feature END, 'feature|product|use_?case|task_?type|route'),
+			('feature', CASE WHEN r.feature_source = 'attribute' THEN r.feature END, 'feature|product|use_?case|task_?type'),
 			('tenant_id', r.tenant_id, 'tenant|customer|org(anization)?[._]?id|account|company|workspace'),
 			('user_id', r.user_id, 'user[._]?(id|name)?$|enduser'),
 			('conversation_id', r.conversation_id, 'session|conversation|thread|chat[._]?id'),

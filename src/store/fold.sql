@@ -1,28 +1,5 @@
 -- Fragments into trajectories: finished traces are merged, once.
 
-CREATE FUNCTION llmtrace.trace_cost(t llmtrace.trajectory, at timestamptz)
-	RETURNS TABLE (cost_usd numeric, cost_source text, missing_price_count bigint)
-	LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
-BEGIN ATOMIC
-	SELECT
-		CASE WHEN count(b.reported_cost_usd) + count(p.cost_usd) > 0
-			THEN coalesce(sum(b.reported_cost_usd), 0) + coalesce(sum(p.cost_usd), 0) END,
-		CASE WHEN count(b.reported_cost_usd) > 0 AND count(p.cost_usd) > 0 THEN 'mixed'
-			WHEN count(b.reported_cost_usd) > 0 THEN 'reported'
-			WHEN count(p.cost_usd) > 0 THEN 'priced'
-			WHEN count(*) > 0 THEN 'missing' END,
-		coalesce(sum(b.call_count - b.reported_count) FILTER (WHERE p.cost_usd IS NULL), 0)::bigint
-	FROM llmtrace.model_bills(t) b
-		CROSS JOIN LATERAL (
-			SELECT CASE WHEN b.call_count > b.reported_count THEN
-				llmtrace.priced_cost(b.provider, b.model, at,
-					b.input_tokens + b.cache_read_tokens + b.cache_write_tokens,
-					b.output_tokens + b.reasoning_tokens,
-					b.reasoning_tokens, b.cache_read_tokens, b.cache_write_tokens) END AS cost_usd) p;
-END;
-COMMENT ON FUNCTION llmtrace.trace_cost(llmtrace.trajectory, timestamptz) IS
-'What a trace cost in US dollars: what its calls report, else what table price says at a time. cost_source is reported, priced, mixed or missing; missing_price_count the calls with neither, which the sum lacks.';
-
 CREATE FUNCTION llmtrace.folded_columns(t llmtrace.trajectory) RETURNS TABLE (
 	trace_id uuid, started_at timestamptz, ended_at timestamptz, duration_ms double precision,
 	span_count bigint, error_count bigint, model_call_count bigint, tool_call_count bigint,
@@ -39,16 +16,15 @@ BEGIN ATOMIC
 	SELECT
 		s.trace_id, s.started_at, s.ended_at, s.duration_ms, s.span_count, s.error_count, s.model_call_count,
 		s.tool_call_count, s.tool_error_count, s.agent_run_count, s.retry_count, s.input_tokens, s.output_tokens,
-		s.reasoning_tokens, s.cache_read_tokens, s.cache_write_tokens, c.missing_price_count, s.sample_weight,
+		s.reasoning_tokens, s.cache_read_tokens, s.cache_write_tokens, s.missing_price_count, s.sample_weight,
 		s.depth, s.is_error, s.is_complete, s.root_span_id, s.root_name, s.root_kind, s.status, s.error_type,
-		c.cost_usd, c.cost_source, s.first_model, s.last_model, s.service_name, s.service_version, s.environment,
+		s.cost_usd, s.cost_source, s.first_model, s.last_model, s.service_name, s.service_version, s.environment,
 		s.region, s.feature, s.feature_source, s.tenant_id, s.user_id, s.conversation_id, s.agent_name,
 		s.prompt_name, s.prompt_version, s.prompt_hash,
 		llmtrace.trace_dims(t,
 			(SELECT pg_catalog.array_agg(d.name ORDER BY d.name, d.rank) FROM llmtrace.cohort_dimension d),
 			(SELECT pg_catalog.array_agg(d.key ORDER BY d.name, d.rank) FROM llmtrace.cohort_dimension d))
-	FROM llmtrace.trace_summary(t) s
-		CROSS JOIN LATERAL llmtrace.trace_cost(t, s.started_at) c;
+	FROM llmtrace.trace_row(t) s;
 END;
 COMMENT ON FUNCTION llmtrace.folded_columns(llmtrace.trajectory) IS 'the columns that table folded has beside a trajectory';
 
@@ -161,7 +137,7 @@ COMMENT ON FUNCTION llmtrace.fold_traces(integer, uuid[]) IS 'merges the fragmen
 
 CREATE FUNCTION llmtrace.fold_batch(quiet_for interval, max_wait interval, max_bytes bigint DEFAULT 64 * 1024 * 1024,
 	OUT trace_count bigint, OUT fragment_count bigint)
-	LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
 	free_shard integer;
@@ -219,7 +195,7 @@ AS $$
 DECLARE
 	batch record;
 	traces bigint := 0;
-	told_at timestamptz := pg_catalog.clock_timestamp();
+	told_at pg_catalog.timestamptz := pg_catalog.clock_timestamp();
 BEGIN
 	LOOP
 		SELECT * INTO batch FROM llmtrace.fold_batch(quiet_for, max_wait);

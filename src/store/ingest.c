@@ -36,6 +36,9 @@
 /* So many reasons are told to the sender; all are in ingest_rejected. */
 #define MAX_REASONS 5
 
+/* Spans that this session took in, as session_accepted_spans() tells. */
+static int64 session_accepted = 0;
+
 /* Days from PostgreSQL's epoch to ours. */
 #define DAYS_TO_POSTGRES_EPOCH (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)
 
@@ -242,7 +245,8 @@ is_about_the_document(int sqlerrcode)
 {
 	int			category = ERRCODE_TO_CATEGORY(sqlerrcode);
 
-	return category == ERRCODE_DATA_EXCEPTION || category == ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+	return category == ERRCODE_DATA_EXCEPTION || category == ERRCODE_PROGRAM_LIMIT_EXCEEDED ||
+		sqlerrcode == ERRCODE_FEATURE_NOT_SUPPORTED;	/* logs, metrics */
 }
 
 /*
@@ -324,19 +328,22 @@ typedef struct Batch
 	Datum	   *values[3];
 	bool	   *nulls[3];
 	int			count;
+	int			max;
 	size_t		bytes;
 	MemoryContext context;
 } Batch;
 
+/* For so many rows, or as many of them as one statement takes. */
 static void
-batch_init(Batch *batch)
+batch_init(Batch *batch, uint32 rows)
 {
+	batch->max = Min(rows, MAX_BATCH_ROWS);
 	batch->context = AllocSetContextCreate(CurrentMemoryContext, "llmtrace ingest batch",
 										   ALLOCSET_DEFAULT_SIZES);
 	for (int c = 0; c < 3; c++)
 	{
-		batch->values[c] = palloc(MAX_BATCH_ROWS * sizeof(Datum));
-		batch->nulls[c] = palloc0(MAX_BATCH_ROWS * sizeof(bool));
+		batch->values[c] = palloc(batch->max * sizeof(Datum));
+		batch->nulls[c] = palloc0(batch->max * sizeof(bool));
 	}
 	batch->count = 0;
 	batch->bytes = 0;
@@ -345,7 +352,7 @@ batch_init(Batch *batch)
 static bool
 batch_is_full(const Batch *batch)
 {
-	return batch->count == MAX_BATCH_ROWS || batch->bytes >= MAX_BATCH_BYTES;
+	return batch->count == batch->max || batch->bytes >= MAX_BATCH_BYTES;
 }
 
 static void
@@ -374,12 +381,20 @@ static void
 insert_fragments(Batch *batch)
 {
 	static SPIPlanPtr plan = NULL;
+	static Oid	planned_type = InvalidOid;
 	Oid			array_type = trajectory_array_type();
 	Datum		args[2];
 	MemoryContext old;
 
 	if (batch->count == 0)
 		return;
+	/* the extension may have been dropped and made anew since */
+	if (plan != NULL && planned_type != array_type)
+	{
+		SPI_freeplan(plan);
+		plan = NULL;
+	}
+	planned_type = array_type;
 	saved_plan(&plan,
 			   "INSERT INTO llmtrace.fragments (trace_id, shard, has_closed_root, tenant_id, fragment)"
 			   " SELECT llmtrace.trace_id(f), pg_catalog.uuid_hash(llmtrace.trace_id(f)) & 63,"
@@ -480,16 +495,17 @@ make_partitions(const SpanSet *set)
 static void
 write_fragments(SpanSet *set)
 {
-	TrajectoryEncoder *encoder = NULL;
+	TrajectoryEncoder *encoder;
 	Span	  **spans;
 	uint32	   *ends;
 	uint32		groups;
 	Batch		batch;
 
-	batch_init(&batch);
 	spans = spanset_group(set, &ends, &groups);
-	if (groups > 0)
-		encoder = trajectory_encoder_create(set);
+	if (groups == 0)
+		return;
+	batch_init(&batch, groups);
+	encoder = trajectory_encoder_create(set);
 	for (uint32 g = 0; g < groups; g++)
 	{
 		uint32		from = g == 0 ? 0 : ends[g - 1];
@@ -511,8 +527,7 @@ write_fragments(SpanSet *set)
 			insert_fragments(&batch);
 	}
 	insert_fragments(&batch);
-	if (encoder)
-		trajectory_encoder_free(encoder);
+	trajectory_encoder_free(encoder);
 }
 
 static void
@@ -553,7 +568,7 @@ write_bodies(const PayloadSet *payloads)
 
 	if (payloads->count == 0)
 		return;
-	batch_init(&batch);
+	batch_init(&batch, payloads->count);
 	for (uint32 i = 0; i < payloads->count; i++)
 	{
 		const PayloadBody *body = &payloads->bodies[i];
@@ -679,6 +694,7 @@ ingest_body(PG_FUNCTION_ARGS)
 	else
 	{
 		accepted = request.accepted;
+		session_accepted += accepted;
 		rejected = request.set->rejection_count;
 		if (accepted > 0)
 			make_partitions(request.set);
@@ -692,6 +708,13 @@ ingest_body(PG_FUNCTION_ARGS)
 	}
 	SPI_finish();
 	return partial_success(fcinfo, accepted, rejected, message);
+}
+
+PG_FUNCTION_INFO_V1(session_accepted_spans);
+Datum
+session_accepted_spans(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(session_accepted);
 }
 
 /*

@@ -1,5 +1,6 @@
 -- OTLP in.  A session's plans are made once, maybe when tables are empty:
--- hence no sequential scans.
+-- hence generic plans without sequential scans.  What those would cost must not bring the
+-- compiler in.
 
 CREATE FUNCTION llmtrace.lock_class() RETURNS integer
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -10,7 +11,8 @@ COMMENT ON FUNCTION llmtrace.lock_class() IS 'first key of the store''s advisory
 
 CREATE FUNCTION llmtrace.ingest_otlp_json(document bytea,
 	OUT accepted_spans bigint, OUT rejected_spans bigint, OUT error_message text)
-	LANGUAGE sql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+	LANGUAGE sql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off
 BEGIN ATOMIC
 	SELECT i.accepted_spans, i.rejected_spans, i.error_message FROM llmtrace.ingest_body(document, 'json') i;
 END;
@@ -19,7 +21,8 @@ COMMENT ON FUNCTION llmtrace.ingest_otlp_json(bytea) IS
 
 CREATE FUNCTION llmtrace.ingest_otlp_protobuf(message bytea,
 	OUT accepted_spans bigint, OUT rejected_spans bigint, OUT error_message text)
-	LANGUAGE sql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+	LANGUAGE sql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off
 BEGIN ATOMIC
 	SELECT i.accepted_spans, i.rejected_spans, i.error_message FROM llmtrace.ingest_body(message, 'protobuf') i;
 END;
@@ -28,7 +31,8 @@ COMMENT ON FUNCTION llmtrace.ingest_otlp_protobuf(bytea) IS
 
 CREATE FUNCTION llmtrace.ingest_otlp(document text,
 	OUT accepted_spans bigint, OUT rejected_spans bigint, OUT error_message text)
-	LANGUAGE sql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+	LANGUAGE sql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off
 BEGIN ATOMIC
 	SELECT i.accepted_spans, i.rejected_spans, i.error_message
 	FROM llmtrace.ingest_body(pg_catalog.convert_to(document, 'UTF8'), 'json') i;
@@ -36,13 +40,22 @@ END;
 COMMENT ON FUNCTION llmtrace.ingest_otlp(text) IS 'ingest_otlp_json, by hand. Example: SELECT * FROM llmtrace.ingest_otlp(''{"resourceSpans": []}'')';
 
 CREATE FUNCTION llmtrace.ingest_otlp_line(document text, line_number bigint) RETURNS bigint
-	LANGUAGE sql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+	LANGUAGE sql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off
 BEGIN ATOMIC
 	SELECT i.accepted_spans
 	FROM llmtrace.ingest_body(pg_catalog.convert_to(document, 'UTF8'), 'json', line_number) i;
 END;
 COMMENT ON FUNCTION llmtrace.ingest_otlp_line(text, bigint) IS
 'ingest_otlp for one line of a file: what is no OTLP is noted in ingest_rejected under its line number. Used by the view otlp.';
+
+CREATE FUNCTION llmtrace.ingest_otlp_message(message bytea, message_number bigint) RETURNS bigint
+	LANGUAGE sql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off
+BEGIN ATOMIC
+	SELECT i.accepted_spans FROM llmtrace.ingest_body(message, 'protobuf', message_number) i;
+END;
+COMMENT ON FUNCTION llmtrace.ingest_otlp_message(bytea, bigint) IS
+'ingest_otlp_protobuf for one message of a file: what is no OTLP is noted in ingest_rejected, with the message''s number as its line_number. Used by llmtrace-load.';
 
 CREATE VIEW llmtrace.otlp AS SELECT NULL::text AS line WHERE false;
 CREATE TRIGGER ingest INSTEAD OF INSERT ON llmtrace.otlp FOR EACH ROW EXECUTE FUNCTION llmtrace.otlp_insert();
@@ -59,10 +72,25 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION llmtrace.note_load_progress(text, text, bigint) IS 'for llmtrace-load: a file is loaded up to here, as of this transaction';
 
-CREATE FUNCTION llmtrace.load_progress_of(file text, fingerprint text) RETURNS bigint
+-- As many rows as the file had beginnings: a file may be replaced, and one
+-- that was small grows.
+CREATE FUNCTION llmtrace.load_progress_of(file text, OUT fingerprint text, OUT loaded_bytes bigint) RETURNS SETOF record
 	LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT p.loaded_bytes FROM llmtrace.load_progress p
-	WHERE p.file = load_progress_of.file AND p.fingerprint = load_progress_of.fingerprint;
+	SELECT p.fingerprint, p.loaded_bytes FROM llmtrace.load_progress p
+	WHERE p.file = load_progress_of.file;
 END;
-COMMENT ON FUNCTION llmtrace.load_progress_of(text, text) IS 'for llmtrace-load: how far a file is loaded, in bytes; NULL if it never was';
+COMMENT ON FUNCTION llmtrace.load_progress_of(text) IS
+'for llmtrace-load: how far files of this name are loaded, in bytes; fingerprint tells which of them a file is';
+
+CREATE FUNCTION llmtrace.rejected_in_transaction()
+	RETURNS TABLE (line_number bigint, span_id text, reason text)
+	LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT r.line_number, r.span_id, r.reason
+	FROM llmtrace.ingest_rejected r
+	WHERE r.received_at >= pg_catalog.now() AND r.xmin = pg_catalog.pg_current_xact_id()::xid
+	ORDER BY r.line_number, r.received_at;
+END;
+COMMENT ON FUNCTION llmtrace.rejected_in_transaction() IS
+'for llmtrace-load: what the current transaction has put into ingest_rejected, so that who may write learns what was wrong with what he wrote, and nothing else';

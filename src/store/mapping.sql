@@ -113,7 +113,7 @@ DECLARE
 	is_canonical boolean := llmtrace.add_mapping(name, key);
 	day record;
 	traces bigint := 0;
-	told_at timestamptz := pg_catalog.clock_timestamp();
+	told_at pg_catalog.timestamptz := pg_catalog.clock_timestamp();
 BEGIN
 	COMMIT;
 	IF is_canonical THEN

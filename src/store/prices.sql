@@ -118,7 +118,7 @@ BEGIN
 	PERFORM pg_advisory_xact_lock(llmtrace.lock_class(), shard) FROM generate_series(0, 63) shard;
 	UPDATE llmtrace.folded f
 	SET (cost_usd, cost_source, missing_price_count) = (c.cost_usd, c.cost_source, c.missing_price_count)
-	FROM llmtrace.folded o CROSS JOIN LATERAL llmtrace.trace_cost(o.trajectory, o.started_at) c
+	FROM llmtrace.folded o CROSS JOIN LATERAL llmtrace.trace_cost(o.trajectory) c
 	WHERE o.started_at >= day AND o.started_at < next_day
 		AND f.started_at = o.started_at AND f.trace_id = o.trace_id
 		AND (f.cost_usd, f.cost_source, f.missing_price_count)

@@ -81,7 +81,7 @@ CREATE TABLE llmtrace.folded (
 	trajectory llmtrace.trajectory NOT NULL,
 	PRIMARY KEY (started_at, trace_id)
 ) PARTITION BY RANGE (started_at);
-CREATE INDEX folded_trajectory_idx ON llmtrace.folded USING gin (trajectory) WITH (gin_pending_list_limit = 2048);
+CREATE INDEX folded_trajectory_idx ON llmtrace.folded USING gin (trajectory) WITH (gin_pending_list_limit = 1024);
 COMMENT ON TABLE llmtrace.folded IS 'one row a trace, in partitions by start: what the view trajectories shows, but for traces that wait to be folded';
 
 CREATE TABLE llmtrace.directory (
@@ -224,3 +224,18 @@ COMMENT ON TABLE llmtrace.tool_class IS 'what one''s tools do: whether they chan
 COMMENT ON COLUMN llmtrace.tool_class.effect IS 'read, reversible, write, or generic (thinking, calculators)';
 COMMENT ON COLUMN llmtrace.tool_class.resource_arg IS 'the argument that names what it acts on';
 COMMENT ON COLUMN llmtrace.tool_class.blast_class IS 'how bad a mistake can be, in one''s own words';
+
+CREATE TABLE llmtrace.reference_plan (
+	agent_name text,
+	feature text,
+	plan llmtrace.plan NOT NULL,
+	valid tstzrange NOT NULL DEFAULT '(,)' CHECK (NOT isempty(valid)),
+	source text
+);
+CREATE UNIQUE INDEX reference_plan_key ON llmtrace.reference_plan (coalesce(agent_name, ''), coalesce(feature, ''), coalesce(lower(valid), '-infinity'));
+COMMENT ON TABLE llmtrace.reference_plan IS 'the plan that traces are held against that record none: that of agent and feature, else of the agent, else of the feature, else one for all';
+COMMENT ON COLUMN llmtrace.reference_plan.agent_name IS 'the root agent, as traces.agent_name has it; NULL for any';
+COMMENT ON COLUMN llmtrace.reference_plan.feature IS 'as traces.feature has it; NULL for any';
+COMMENT ON COLUMN llmtrace.reference_plan.plan IS 'the plan: search -> answer, or JSON';
+COMMENT ON COLUMN llmtrace.reference_plan.valid IS 'when it holds, by the start of the trace; of several the one that began last';
+COMMENT ON COLUMN llmtrace.reference_plan.source IS 'where the plan is from';

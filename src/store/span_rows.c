@@ -1,7 +1,7 @@
 /*
  * span_rows.c
- *		Spans, model calls, tool calls and runs of agents as the views show
- *		them: with costs by the store's prices, and what they have from the
+ *		Traces, spans, model calls, tool calls and runs of agents as the views
+ *		show them: with costs by the store's prices, and what they have from the
  *		spans around them.
  */
 #include "postgres.h"
@@ -144,6 +144,70 @@ row_attempt(RowWriter *w, const LogicalCall *call)
 	row_cstring(w, attempt_source_names[call->source]);
 }
 
+/* ----------------------------------------------------------------- traces --- */
+
+/* Cost, its source, and how many calls have none: what spans cost, summed up. */
+static void
+row_trace_cost(RowWriter *w, const Trajectory *t, const SpanBill *bills, const SpanCost *costs)
+{
+	int64		sum = COST_UNKNOWN;
+	bool		is_reported = false;
+	bool		is_priced = false;
+	int64		missing = 0;
+
+	for (uint32 i = 0; i < t->n; i++)
+	{
+		if (!bills[i].is_billed)
+			continue;
+		if (costs[i].pico == COST_UNKNOWN)
+			missing++;
+		else if (bills[i].reported_pico >= 0)
+			is_reported = true;
+		else
+			is_priced = true;
+		sum = tokens_add(sum, costs[i].pico);
+	}
+	row_usd(w, sum);
+	row_word(w, is_reported && is_priced ? "mixed" : is_reported ? "reported" :
+			 is_priced ? "priced" : missing > 0 ? "missing" : NULL);
+	row_int8(w, missing);
+}
+
+/* trace_cost(trajectory) */
+PG_FUNCTION_INFO_V1(store_trace_cost);
+Datum
+store_trace_cost(PG_FUNCTION_ARGS)
+{
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
+	SpanBill   *bills = span_bills(t);
+	SpanCost   *costs = span_costs(fcinfo, t, bills);
+	RowWriter	w;
+
+	row_writer_init(&w, fcinfo);
+	row_begin(&w);
+	row_trace_cost(&w, t, bills, costs);
+	row_end(&w);
+	return (Datum) 0;
+}
+
+/* trace_row(trajectory): both, decoding once */
+PG_FUNCTION_INFO_V1(store_trace_row);
+Datum
+store_trace_row(PG_FUNCTION_ARGS)
+{
+	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
+	SpanBill   *bills = span_bills(t);
+	SpanCost   *costs = span_costs(fcinfo, t, bills);
+	RowWriter	w;
+
+	row_writer_init(&w, fcinfo);
+	row_begin(&w);
+	row_trace_summary(&w, t);
+	row_trace_cost(&w, t, bills, costs);
+	row_end(&w);
+	return (Datum) 0;
+}
+
 /* ------------------------------------------------------------------ spans --- */
 
 /* span_rows(trajectory) */
@@ -198,6 +262,18 @@ row_ttft(RowWriter *w, const Trajectory *t, uint32 i, const SpanColumns *columns
 		row_null(w);
 }
 
+/* Some write a list as JSON: ["tool-calls"].  Its first word, else the text. */
+static Bytes
+first_listed(Bytes text)
+{
+	const char *end;
+
+	if (text.len < 2 || memcmp(text.data, "[\"", 2) != 0)
+		return text;
+	end = memchr(text.data + 2, '"', text.len - 2);
+	return end && end > text.data + 2 ? (Bytes) {text.data + 2, end - text.data - 2} : text;
+}
+
 /* One word for what providers call differently; others in small letters. */
 static void
 row_finish_reason(RowWriter *w, const SpanColumns *columns)
@@ -215,6 +291,7 @@ row_finish_reason(RowWriter *w, const SpanColumns *columns)
 		{"safety", "content_filter"}, {"refusal", "content_filter"}
 	};
 	Bytes		raw;
+	Bytes		reason;
 	char		buf[64];
 	uint32		len;
 
@@ -225,9 +302,10 @@ row_finish_reason(RowWriter *w, const SpanColumns *columns)
 		row_null(w);
 		return;
 	}
-	len = Min(raw.len, sizeof(buf) - 1);
+	reason = first_listed(raw);
+	len = Min(reason.len, sizeof(buf) - 1);
 	for (uint32 i = 0; i < len; i++)
-		buf[i] = pg_ascii_tolower((unsigned char) raw.data[i]);
+		buf[i] = pg_ascii_tolower((unsigned char) reason.data[i]);
 	buf[len] = '\0';
 	for (size_t k = 0; k < lengthof(words); k++)
 		if (strcmp(buf, words[k].raw) == 0)
@@ -236,7 +314,7 @@ row_finish_reason(RowWriter *w, const SpanColumns *columns)
 			row_text(w, raw);
 			return;
 		}
-	row_text(w, raw.len == len ? (Bytes) {buf, len} : raw);
+	row_text(w, reason.len == len ? (Bytes) {buf, len} : reason);
 	row_text(w, raw);
 }
 

@@ -11,11 +11,73 @@ CREATE FUNCTION otlp_insert() RETURNS trigger
 	AS 'MODULE_PATHNAME' LANGUAGE C;
 COMMENT ON FUNCTION otlp_insert() IS 'internal: trigger of the view otlp';
 
+CREATE FUNCTION session_accepted_spans() RETURNS bigint
+	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION session_accepted_spans() IS
+'internal: spans that this session has taken in so far, those of transactions that failed included; a COPY does not tell';
+
 CREATE FUNCTION priced_cost(provider text, model text, at timestamptz, input_tokens bigint, output_tokens bigint,
 	reasoning_tokens bigint, cache_read_tokens bigint, cache_write_tokens bigint) RETURNS numeric
 	AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE COST 50;
 COMMENT ON FUNCTION priced_cost(text, text, timestamptz, bigint, bigint, bigint, bigint, bigint) IS
 'What tokens cost in US dollars (to 1e-12) by table price at a time. Input includes what a cache held, output includes reasoning. The price is that of the model''s exact name, else of its name without a path before it or a date behind it, else of the longest pattern; that of the provider before that of any. NULL if there is no price or no count.';
+
+CREATE FUNCTION trace_cost(t trajectory) RETURNS TABLE (
+	cost_usd numeric,
+	cost_source text,
+	missing_price_count bigint
+)
+	AS 'MODULE_PATHNAME', 'store_trace_cost' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000 ROWS 1;
+COMMENT ON FUNCTION trace_cost(trajectory) IS
+'What a trace cost in US dollars (to 1e-12): what its calls report, else what table price says at the time of its start. cost_source is reported, priced, mixed or missing; missing_price_count the calls with neither, which the sum lacks.';
+
+CREATE FUNCTION trace_row(t trajectory) RETURNS TABLE (
+	trace_id uuid,
+	root_span_id text,
+	root_name text,
+	root_kind text,
+	started_at timestamptz,
+	ended_at timestamptz,
+	duration_ms double precision,
+	status text,
+	is_error boolean,
+	error_type text,
+	is_complete boolean,
+	span_count bigint,
+	error_count bigint,
+	model_call_count bigint,
+	tool_call_count bigint,
+	tool_error_count bigint,
+	agent_run_count bigint,
+	retry_count bigint,
+	depth integer,
+	input_tokens bigint,
+	output_tokens bigint,
+	reasoning_tokens bigint,
+	cache_read_tokens bigint,
+	cache_write_tokens bigint,
+	first_model text,
+	last_model text,
+	service_name text,
+	service_version text,
+	environment text,
+	region text,
+	feature text,
+	feature_source text,
+	tenant_id text,
+	user_id text,
+	conversation_id text,
+	agent_name text,
+	prompt_name text,
+	prompt_version text,
+	prompt_hash text,
+	sample_weight double precision,
+	cost_usd numeric,
+	cost_source text,
+	missing_price_count bigint
+)
+	AS 'MODULE_PATHNAME', 'store_trace_row' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 3000 ROWS 1;
+COMMENT ON FUNCTION trace_row(trajectory) IS 'trace_summary and trace_cost in one';
 
 CREATE FUNCTION span_rows(t trajectory) RETURNS TABLE (
 	trace_id uuid, span_id text, parent_span_id text, ordinal integer, parent integer, depth integer,

@@ -268,7 +268,79 @@ def names():
              status={'code': 2}))
 
 
+def surroundings():
+    """What a span has from those around it (columns.md, Views)."""
+    place = {'deployment.environment': 'test', 'service.version': '2'}
+    yield 'a place said by a span', body(
+        60, span(1, attrs=place), span(2, 1, attrs=usage('chat')))
+    yield 'an agent within an agent, and its calls', body(
+        61, span(1, name='invoke_agent a', attrs=usage(
+            'invoke_agent', **{'user.id': 'u', 'metadata.feature': 'f'})),
+        span(2, 1, attrs=usage('chat', (5, 1))),
+        span(3, 1, attrs=usage('invoke_agent', **{
+            'gen_ai.agent.name': 'b', 'metadata.feature': 'g'})),
+        span(4, 3, attrs=usage('chat', (7, 2))),
+        span(5, 4, attrs=usage('execute_tool'), status={'code': 2}),
+        span(6, 3, attrs=usage('invoke_agent')),
+        span(7, attrs=usage('chat', (3, 1))))
+    yield 'costs of calls, wrappers and agents', body(
+        62, span(1, attrs=usage('invoke_agent', **{
+            'gen_ai.usage.cost': 9.5})),
+        span(2, 1, attrs=usage('chat', **{'gen_ai.usage.cost': 3.5})),
+        span(3, 2, attrs=usage('chat', (5, 1), **{'llm.cost.total': 0.25})),
+        span(4, 1, attrs=usage('chat', **{'gen_ai.usage.cost': 0.0})),
+        span(5, 1, attrs=usage('chat', **{'gen_ai.usage.cost': -1.0})),
+        span(6, 1, attrs=usage('chat', (8, 1), **{
+            'gen_ai.request.model': 'x/a-2024-01-02'})),
+        span(7, 1, attrs=usage('chat', (8, 1), **{
+            'gen_ai.request.model': 'b'})))
+    yield from attempts()
+    yield 'why calls ended', body(66, *(
+        span(n, attrs=usage('chat', **{key: word})) for n, (key, word)
+        in enumerate(((key, word) for word in (
+            'end_turn', 'MAX_TOKENS', 'tool-calls', '["tool_calls"]',
+            '["Safety", "stop"]', '[]', '["', 'Odd', '')
+            for key in oracle.ALIASES['finish_reason']), 1)))
+    yield 'when the first token came', body(
+        67, span(1, attrs=usage('chat', (1, 5), **{
+            'gen_ai.response.time_to_first_chunk': 0.004})),
+        span(2, attrs=usage('chat', (1, 1), **{
+            'ai.response.msToFirstChunk': '4'})),
+        span(3, attrs=usage('chat', (1, 5), **{
+            'ai.response.msToFirstChunk': 40})),
+        span(4, attrs=usage('chat', (1, 5)), events=[
+            {'name': 'first_token', 'timeUnixNano': str(START + 3000000)}]),
+        span(5, attrs=usage('chat', (1, 5)), events=[
+            {'name': 'first_token', 'timeUnixNano': str(START - 3000000)}]))
+
+
+def attempts():
+    """Retries: said, seen in siblings, or told by events."""
+    call = usage('execute_tool', **{'gen_ai.tool.call.arguments': 'x'})
+    failed = {'status': {'code': 2}, 'name': 't'}
+    yield 'siblings after one that failed', body(
+        63, span(1), span(2, 1, 0, 2, attrs=call, **failed),
+        span(3, 1, 3, 4, attrs=call, **failed),
+        span(4, 1, 5, 6, attrs=call, name='t'),
+        span(5, 1, 7, 8, attrs=call, name='t'),
+        span(6, 1, 9, 10, name='t', attrs={
+            **call, 'gen_ai.tool.call.arguments': 'y'}))
+    yield 'siblings that overlap', body(
+        64, span(1), span(2, 1, 0, 5, attrs=call, name='t'),
+        span(3, 1, 1, 6, attrs=call, name='t'),
+        span(4, 1, 0, 5, attrs=usage('chat'), name='c'),
+        span(5, 1, 1, 6, attrs=usage('chat'), name='c'))
+    yield 'attempts that are said', body(
+        65, span(1, attrs=usage('chat', **{'retry.attempt': 3})),
+        span(2, attrs=usage('chat', **{'opencode.llm.retry_count': 2})),
+        span(3, attrs=usage('chat')),
+        span(4, 3, attrs={'http.request.resend_count': 1}),
+        span(5, 3, attrs={'http.request.resend_count': 4}),
+        span(6, attrs=usage('chat'), events=[
+            {'name': 'retry', 'timeUnixNano': str(START)}] * 2))
+
+
 def cases():
     """(label, body of JSON) of all of them."""
-    for group in (trees, wire, usages, meanings):
+    for group in (trees, wire, usages, meanings, surroundings):
         yield from group()

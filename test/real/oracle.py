@@ -18,6 +18,7 @@ import re
 import struct
 import sys
 from collections import defaultdict
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
 # ---------------------------------------------------------------------------
@@ -328,9 +329,10 @@ def attributes(pairs):
 class Span:
     """One span with its own facts; place and usage are added by a trace."""
 
-    def __init__(self, raw):
+    def __init__(self, raw, resource=None):
         """Facts of one span. An end of 0 or before the start is open."""
         self.raw = raw
+        self.resource = resource or {}
         self.trace_id = raw.get('trace_id', b'').rjust(16, b'\0').hex()
         self.span_id = raw.get('span_id', b'').hex()
         parent = raw.get('parent_span_id', b'')
@@ -359,9 +361,10 @@ class Span:
 def spans_of(request):
     """The valid spans of a request."""
     for group in request.get('resource_spans', []):
+        resource = attributes(group.get('resource', {}).get('attributes', []))
         for scope in group.get('scope_spans', []):
             for raw in scope.get('spans', []):
-                span = Span(raw)
+                span = Span(raw, resource)
                 if span.is_valid():
                     yield span
 
@@ -401,15 +404,17 @@ def preorder(trace):
     """
     above = {s.span_id: s.parent_span_id if s.parent_span_id in trace
              else None for s in trace.values()}
+    rooted = {None}                  # those from which a root is reached
     for start in sorted(trace):
-        path = []
-        while start is not None and start not in path:
-            path.append(start)
+        path = {}
+        while start not in rooted and start not in path:
+            path[start] = len(path)
             start = above[start]
-        if start is not None:
-            cycle = path[path.index(start):]
+        if start in path:
+            cycle = list(path)[path[start]:]
             first = min((trace[i] for i in cycle), key=sibling_key)
             above[first.span_id] = None
+        rooted.update(path)
     children = defaultdict(list)
     for span in sorted(trace.values(), key=sibling_key):
         children[above[span.span_id]].append(span)
@@ -527,11 +532,11 @@ def kind_of(attrs):
 # data calls so beyond them: the first that has a value wins.
 ALIASES = {
     'model_responded': '''gen_ai.response.model llm.response.model_name
-        llm.model_name ai.response.model llm.response.model''',
+        llm.model_name ai.response.model llm.response.model mlflow.llm.model''',
     'model_requested': '''gen_ai.request.model llm.request.model_name
         embedding.model_name reranker.model_name ai.model.id
         langfuse.observation.model.name invocation_params.model
-        mlflow.llm.model model_name llm.model llm.request.model''',
+        model_name llm.model llm.request.model''',
     'provider': '''gen_ai.provider.name gen_ai.system llm.provider llm.system
         ai.model.provider metadata.ls_provider mlflow.llm.provider
         aisdk.model.provider''',
@@ -573,6 +578,55 @@ ALIASES = {
     'cost': '''llm.cost.total mlflow.llm.cost.total_cost operation.cost
         gen_ai.usage.cost gen_ai.usage.cost_usd gen_ai.total_cost
         gen_ai.usage.total_cost langwatch.span.cost''',
+    'service_name': 'service.name',
+    'service_version': 'service.version',
+    'environment': '''deployment.environment.name deployment.environment
+        langfuse.environment''',
+    'region': 'cloud.region',
+    'feature': '''metadata.feature
+        traceloop.association.properties.feature ai.telemetry.functionId
+        langfuse.trace.metadata.feature mlflow.traceTag.feature''',
+    'tenant_id': '''tenant.id metadata.tenant_id
+        traceloop.association.properties.tenant_id
+        ai.telemetry.metadata.tenantId langfuse.trace.metadata.tenant_id
+        langwatch.customer.id organization_id''',
+    'user_id': '''user.id enduser.id
+        traceloop.association.properties.user_id gen_ai.user
+        ai.telemetry.metadata.userId langfuse.user.id langwatch.user.id
+        mlflow.trace.user llm.user metadata.userId metadata.user_id''',
+    'conversation_id': '''gen_ai.conversation.id session.id
+        traceloop.association.properties.session_id
+        ai.telemetry.metadata.sessionId langfuse.session.id
+        langsmith.trace.session_id mlflow.trace.session langwatch.thread.id
+        mastra.metadata.threadId metadata.sessionId''',
+    'workflow_name': '''gen_ai.workflow.name gen_ai.main_agent.name
+        traceloop.workflow.name langfuse.trace.name langsmith.trace.name
+        mlflow.traceName''',
+    'prompt_name': '''gen_ai.prompt.name prompt.id traceloop.prompt.key
+        ai.telemetry.metadata.langfusePrompt
+        langfuse.observation.prompt.name''',
+    'prompt_version': '''gen_ai.prompt.version llm.prompt_template.version
+        traceloop.prompt.version traceloop.prompt.version_hash
+        langfuse.observation.prompt.version''',
+    'finish_reason': '''gen_ai.response.finish_reasons
+        gen_ai.response.finish_reason llm.finish_reason
+        llm.response.finish_reason llm.response.stop_reason
+        gen_ai.response.stop_reason ai.response.finishReason
+        gen_ai.finishReason''',
+    'ttft_seconds': '''gen_ai.response.time_to_first_chunk
+        gen_ai.client.operation.time_to_first_chunk
+        gen_ai.server.time_to_first_token
+        gen_ai.response.time_to_first_token''',
+    'ttft_ms': '''ai.response.msToFirstChunk
+        gen_ai.response.time_to_first_token_ms ai.stream.msToFirstChunk''',
+    'attempt': 'attempt retry.attempt gen_ai.retry.attempt',
+    'resends': 'http.request.resend_count opencode.llm.retry_count',
+    'tool_arguments': '''gen_ai.tool.call.arguments ai.toolCall.args
+        tool.parameters tool_arguments function.input gen_ai.tool.args''',
+    'call_input': '''gen_ai.input.messages input.value ai.prompt.messages
+        ai.prompt langfuse.observation.input traceloop.entity.input
+        llm.prompts gen_ai.prompt mlflow.spanInputs
+        pydantic_ai.all_messages''',
 }
 ALIASES = {column: keys.split() for column, keys in ALIASES.items()}
 COUNTS = ('input', 'output', 'reasoning', 'cache_read', 'cache_write')
@@ -678,7 +732,7 @@ def cost_of(attrs):
     if value is None:
         value = money(json_object(
             attrs.get('langfuse.observation.cost_details')).get('total'))
-    return value
+    return None if value is not None and value < 0 else value
 
 
 def http_status(attrs):
@@ -952,6 +1006,258 @@ def prompt_hash(span):
     return hashlib.sha256(b'\0'.join(parts)).hexdigest()[:16]
 
 
+# ---------------------------------------------------------------------------
+# What a span has from those around it, and what a trace has from its spans
+# (columns.md, Views).
+# ---------------------------------------------------------------------------
+
+RESOURCE_TEXTS = ('service_name', 'service_version', 'environment', 'region')
+INHERITED_TEXTS = ('feature', 'tenant_id', 'user_id', 'conversation_id',
+                   'agent_name', 'prompt_name', 'prompt_version',
+                   'prompt_hash')
+FIRST_TOKENS = ('ai.stream.firstChunk', 'First Token Stream Event',
+                'first_token', 'gen_ai.first_token', 'new_token')
+RETRY_EVENTS = ('gen_ai.retry', 'retry', 'llm.retry', 'http.retry')
+CALL_KINDS = MODEL_KINDS + ('retrieval', 'tool')
+FINISH_WORDS = {word: name for name, words in {
+    'stop': 'stop end_turn stop_sequence eos complete',
+    'length': 'length max_tokens max_output_tokens',
+    'tool_call': 'tool_calls tool-calls tool_use tool_call function_call',
+    'content_filter': 'content_filter content-filter safety refusal',
+}.items() for word in words.split()}
+
+
+def text_in(value):
+    """A text, or the first one of a list."""
+    if isinstance(value, list):
+        return next(filter(None, map(some_text, value)), None)
+    return some_text(value)
+
+
+def own_text(span, column):
+    """A column of the span itself; its resource is not asked."""
+    if column == 'prompt_hash':
+        return span.prompt_hash
+    value = first(span.attrs, column, text_in)
+    if column != 'agent_name' or span.kind != 'agent':
+        return value
+    return (value or some_text(span.attrs.get('traceloop.entity.name'))
+            or re.sub('^invoke_agent (?=.)', '', span.name, flags=re.S))
+
+
+def around(span):
+    """The texts that a span has itself, from above or by its resource."""
+    out = {column: first(span.attrs, column, text_in)
+           or first(span.resource, column, some_text)
+           for column in RESOURCE_TEXTS}
+    return {**out, **span.nearest}
+
+
+def is_wrapper(span):
+    """A model call with another below it that reports tokens or a cost."""
+    return span.kind in MODEL_KINDS and any(
+        s.kind in MODEL_KINDS and is_billable(s) for s in subtree(span)[1:])
+
+
+def subtree(span):
+    """A span and all below it."""
+    out = [span]
+    for at in out:
+        out += at.children
+    return out
+
+
+def is_billable(span):
+    """Has it tokens or a cost above zero?"""
+    return has_usage(span) or bool(span.cost)
+
+
+def is_billed(span):
+    """Is what it used, or says that it cost, not said again below it?"""
+    if span.usage_scope is None and span.cost is None:
+        return False
+    below = subtree(span)[1:]
+    if span.kind in MODEL_KINDS:
+        below = [s for s in below if s.kind in MODEL_KINDS]
+    return not any(map(is_billable, below))
+
+
+def ttft_ms(span):
+    """Time to the first token: said, else by when it came."""
+    for column, factor in (('ttft_seconds', 1000), ('ttft_ms', 1)):
+        value = first(span.attrs, column, money)
+        if value is not None and value >= 0:
+            return float(value) * factor
+    found = next((e.get('time_unix_nano', 0)
+                  for e in span.raw.get('events', [])
+                  if e.get('name') in FIRST_TOKENS), None)
+    if found is None:
+        for key in ('langfuse.observation.completion_start_time',
+                    'langwatch.timestamps.first_token_at'):
+            text = some_text(span.attrs.get(key))
+            if text:
+                found = iso_ns(text.strip('"'))
+    if found is None or found < span.start or (
+            span.end is not None and found > span.end):
+        return None
+    return (found - span.start) / 1e6
+
+
+def iso_ns(text):
+    """A time as 2026-11-20T15:18:12.541Z in nanoseconds."""
+    found = re.fullmatch(r'(\d{4}-\d\d-\d\dT\d\d:\d\d:)([\d.]+)Z', text)
+    if not found:
+        return None
+    minute = datetime.fromisoformat(found[1] + '00+00:00')
+    return int(minute.timestamp()) * 10 ** 9 + round(
+        Decimal(found[2]) * 10 ** 9)
+
+
+def tpot_ms(span):
+    """Time an output token after the first."""
+    tokens, took = span.usage['output'], ttft_ms(span)
+    if took is None or span.end is None or not tokens or tokens < 2:
+        return None
+    rest = (span.end - span.start) / 1e6 - took
+    return rest / (tokens - 1) if rest >= 0 else None
+
+
+def finish_reason(span):
+    """One word for why a call ended."""
+    raw = first(span.attrs, 'finish_reason', text_in)
+    listed = re.match(r'\["([^"\\]+)"', raw or '')   # a list as JSON
+    word = (listed[1] if listed else raw or '').lower()
+    return FINISH_WORDS.get(word, word) or None
+
+
+def stated_attempt(span):
+    """Which attempt a call says it is, None if it and those below don't."""
+    value = first(span.attrs, 'attempt', count) or (
+        (first(span.attrs, 'resends', count) or -1) + 1) or None
+    if value:
+        return value
+    below, resends = list(span.children), [0]
+    for at in below:
+        if at.kind not in CALL_KINDS:
+            resends.append(count(
+                at.attrs.get('http.request.resend_count')) or 0)
+            below += at.children
+    if max(resends):
+        return 1 + max(resends)
+    return None
+
+
+def set_attempts(order):
+    """attempt and is_hedge of each call: said, or seen in its siblings."""
+    latest = {}
+    for span in order:
+        span.attempt, span.is_hedge = None, False
+        if span.kind not in CALL_KINDS:
+            continue
+        stated = stated_attempt(span)
+        events = sum(name in RETRY_EVENTS for name, _ in span.events)
+        span.attempt = stated or 1 + events
+        given = span.kind == 'tool' and first(
+            span.attrs, 'tool_arguments', anything)
+        given = given or first(span.attrs, 'call_input', anything)
+        key = (id(span.up), span.kind, span.name, repr(given))
+        before = latest.get(key)
+        if before:
+            overlaps = before.end is None or span.start < before.end
+            is_hedge = overlaps and given is not None
+            if stated:
+                span.is_hedge = is_hedge and stated > before.attempt
+            elif is_hedge or (before.is_error and not overlaps):
+                span.attempt, span.is_hedge = before.attempt + 1, is_hedge
+        latest[key] = span
+
+
+def anything(value):
+    """What is there at all."""
+    return value
+
+
+def primary_root(order):
+    """The first root without a parent, else the first span."""
+    return next((s for s in order if s.parent_span_id is None), order[0])
+
+
+def wide_text(order, column):
+    """A trace's text: the root's, else a resource's, else a span's."""
+    root = primary_root(order)
+    return (first(root.attrs, column, text_in)
+            or first(root.resource, column, some_text)
+            or next(filter(None, (first(s.resource, column, some_text)
+                                  for s in order)), None)
+            or next(filter(None, (first(s.attrs, column, text_in)
+                                  for s in order)), None))
+
+
+def feature_of(order):
+    """(feature, its source) of a trace."""
+    named = wide_text(order, 'feature')
+    if named:
+        return named, 'attribute'
+    for span in order:
+        named = first(span.attrs, 'workflow_name', text_in) or (
+            span.name if span.kind == 'workflow' else None)
+        if named:
+            return named, 'workflow'
+    agent = next((s for s in order if s.kind == 'agent'), None)
+    return (own_text(agent, 'agent_name'), 'agent') if agent else (None, None)
+
+
+def known_sum(values):
+    """A sum, None where nothing is known."""
+    values = [v for v in values if v is not None]
+    return sum(values) if values else None
+
+
+def summary(order):
+    """A trace as the view traces shows it, costs left out."""
+    root = primary_root(order)
+    calls = [s for s in order if s.kind in MODEL_KINDS and not s.is_wrapper]
+    called = sorted((s for s in calls if s.model), key=lambda s: s.start)
+    agents = [s for s in order if s.kind == 'agent']
+    feature, source = feature_of(order)
+    is_open = any(s.end is None for s in order if s.up is None)
+    ended = max((s.end for s in order if s.end is not None), default=None)
+    out = {
+        'root_span_id': root.span_id, 'root_name': root.name,
+        'root_kind': root.kind, 'status': root.status,
+        'is_error': root.is_error,
+        'error_type': root.error_type or next(
+            (s.error_type for s in order if s.error_type), None),
+        'is_complete': not any(s.end is None or s.is_orphan for s in order),
+        'duration_ms': None if is_open else
+        (ended - min(s.start for s in order)) / 1e6,
+        'span_count': len(order),
+        'error_count': sum(s.is_error for s in order),
+        'model_call_count': len(calls),
+        'tool_call_count': sum(s.kind == 'tool' for s in order),
+        'tool_error_count': sum(s.kind == 'tool' and s.is_error
+                                for s in order),
+        'agent_run_count': len(agents),
+        'retry_count': sum((s.attempt or 1) > 1 and not s.is_hedge
+                           for s in order),
+        'depth': max(s.depth for s in order),
+        'first_model': called[0].model if called else None,
+        'last_model': max(enumerate(called), key=lambda x: (
+            x[1].start, x[0]))[1].model if called else None,
+        'feature': feature, 'feature_source': source,
+        'agent_name': own_text(agents[0], 'agent_name') if agents else None,
+        **{f'{c}_tokens': known_sum(s.own[c] for s in order)
+           for c in COUNTS},
+        **{c: wide_text(order, c) for c in RESOURCE_TEXTS + (
+            'tenant_id', 'user_id', 'conversation_id')},
+    }
+    bearers = agents[:1] + called[:1]
+    for column in ('prompt_name', 'prompt_version', 'prompt_hash'):
+        out[column] = next(filter(None, (own_text(s, column)
+                                         for s in bearers)), None)
+    return out
+
+
 def has_usage(span):
     """Input or output tokens are known and one of them is above zero."""
     return bool(span.usage['input']) or bool(span.usage['output'])
@@ -1020,6 +1326,12 @@ def derive(order):
         span.usage_scope = usage_scope(span, below)
         span.own = span.usage if span.usage_scope == 'own' \
             else dict.fromkeys(COUNTS)
+        span.is_wrapper = is_wrapper(span)
+        span.is_billed = is_billed(span)
+        above = span.up.nearest if span.up else {}
+        span.nearest = {column: own_text(span, column) or above.get(column)
+                        for column in INHERITED_TEXTS}
+    set_attempts(order)
     return order
 
 

@@ -305,7 +305,7 @@ my $answers = q{md5(t::text) AS text, md5(show(t)) AS show, md5(path_signature(t
 # Traces of all sizes, one small enough for a short header, and one whose
 # part that we do not compress ourselves can be.
 query(qq{
-	CREATE TABLE sample AS
+	CREATE TABLE samples AS
 	SELECT row_number() OVER (ORDER BY trace_id) AS n, t FROM (
 		(SELECT trace_id, t FROM bench ORDER BY span_count(t), trace_id LIMIT 20)
 		UNION (SELECT trace_id, t FROM bench ORDER BY span_count(t) DESC, trace_id LIMIT 5)
@@ -314,7 +314,7 @@ query(qq{
 		'{"trace_id": "1", "spans": [{"span_id": "1", "name": "a", "start_ns": 1, "end_ns": 2}]}'::trajectory
 	UNION ALL SELECT 1001, trajectory_agg('00000000-0000-0000-0000-000000000002'::uuid, to_hex(i), to_hex(i - 1), 'n',
 		i::bigint, i + 1::bigint, NULL, NULL, NULL) FROM generate_series(2, 1000) i;
-	CREATE TABLE answer AS SELECT n, $answers FROM sample});
+	CREATE TABLE answer AS SELECT n, $answers FROM samples});
 
 my %storage = (
 	main => '',
@@ -326,9 +326,9 @@ for my $storage (sort keys %storage)
 {
 	my $table = "stored_$storage";
 	my $alter = $storage{$storage} =~ s/%s/$table/gr;
-	query("CREATE TABLE $table (n int, t trajectory); $alter; INSERT INTO $table TABLE sample");
+	query("CREATE TABLE $table (n int, t trajectory); $alter; INSERT INTO $table TABLE samples");
 	none("(SELECT n, $answers FROM $table) EXCEPT TABLE answer", "$storage: every function answers the same");
-	none("SELECT n FROM $table JOIN sample USING (n) WHERE $table.t <> sample.t", "$storage: and the values are equal");
+	none("SELECT n FROM $table JOIN samples USING (n) WHERE $table.t <> samples.t", "$storage: and the values are equal");
 }
 
 # Were all kinds there?

@@ -186,6 +186,18 @@ is($node->safe_psql('postgres', q{SELECT count(DISTINCT h) FROM generate_series(
 	LATERAL (SELECT md5(string_agg(r::text, ' ' ORDER BY n)) FROM cases, LATERAL (SELECT array_agg(a) FROM plan_alignment(p, t) a) x(r) WHERE i > 0) y(h)}),
 	'1', 'the alignment is the same every time');
 
+# The binary form, there and back, and with a damage.
+my $copy = "$PostgreSQL::Test::Utils::tmp_check/plans.copy";
+is($node->safe_psql('postgres', "CREATE TABLE back (p plan); COPY (SELECT p FROM cases ORDER BY n) TO '$copy' (FORMAT binary);
+	COPY back FROM '$copy' (FORMAT binary); SELECT count(*) FROM back b, cases c WHERE b.p = c.p AND c.n = 1 AND c.p::text::plan = c.p") > 0, 1,
+	'plans come back from COPY in binary form');
+is($node->safe_psql('postgres', 'SELECT md5(string_agg(p::text, \' \')) FROM back'),
+	$node->safe_psql('postgres', 'SELECT md5(string_agg(p::text, \' \' ORDER BY n)) FROM cases'), 'all of them as they were');
+open(my $damaged, '>:raw', $copy) or die "$copy: $!";
+print $damaged "PGCOPY\n\377\r\n\0", pack('NN', 0, 0), pack('nN/a*', 1, "\x01\x05\x01a"), pack('n', 0xffff);
+close($damaged);
+like(($node->psql('postgres', "COPY back FROM '$copy' (FORMAT binary)"))[2], qr/invalid binary value/, 'bytes that are cut short are refused');
+
 # --------------------------------------------------------------- mutations
 
 # A run that keeps to its plan, then one deviation after another: never nearer.

@@ -17,6 +17,9 @@ my ($table) = $source =~ /^const KnownKey known_keys\[\] = \{\n(.*?)^\};/ms;
 is_deeply([ lines("$top/test/golden/known-keys-1.txt") ], [ $table =~ /^\t\{"([^"]*)"/mg ],
 	'known keys: numbers never change, new ones are appended');
 
+my %times;
+is_deeply([ grep { $times{$_}++ } lines("$top/test/golden/known-keys-1.txt") ], [], 'no known key has two numbers');
+
 my $header = slurp_file("$top/src/kernel/canonical.h");
 my ($enum) = $header =~ /^typedef enum CanonicalColumn\n\{\n(.*?)\tCOLUMN_COUNT/ms;
 is_deeply([ lines("$top/test/golden/columns-1.txt") ], [ map { lc } $enum =~ /^\tCOLUMN_(\w+)/mg ],

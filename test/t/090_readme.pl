@@ -43,7 +43,7 @@ sub run_blocks
 
 SKIP:
 {
-	skip 'no generator: make bench/generate', 6 unless -x $generate;
+	skip 'no generator: make bench/generate', 12 unless -x $generate;
 
 	# The traces come in two files, some of them partly in each.
 	my $folder = PostgreSQL::Test::Utils::tempdir();
@@ -52,9 +52,21 @@ SKIP:
 	append_to_file("$folder/more.jsonl", join('', @lines));
 
 	chdir $folder or die "$folder: $!";
-	# These pages go on with the table that the first one makes.
 	$node->safe_psql('postgres', 'create database readme');
-	run_blocks($_, 'readme', '') for ('README.md', 'docs/sample.md');
+	run_blocks('README.md', 'readme', '', <<'SQL');
+\copy llmtrace.otlp from 'traces.jsonl' with (format csv, quote e'\x01', delimiter e'\x02')
+\copy llmtrace.otlp from 'more.jsonl' with (format csv, quote e'\x01', delimiter e'\x02')
+call llmtrace.fold(quiet_for => '0');
+SQL
+
+	# Other pages go on with the table that this one makes, each in a copy.
+	$node->safe_psql('postgres', 'create database own_tables');
+	run_blocks('docs/own-tables.md', 'own_tables', '');
+	for my $topic ('sample', 'plan', 'latency')
+	{
+		$node->safe_psql('postgres', "create database $topic template own_tables");
+		run_blocks("docs/$topic.md", $topic, '');
+	}
 
 	# The page's examples are of a table of one's own, and write names without
 	# their schema.
