@@ -43,7 +43,7 @@ sub run_blocks
 
 SKIP:
 {
-	skip 'no generator: make bench/generate', 12 unless -x $generate;
+	skip 'no generator: make bench/generate', 14 unless -x $generate;
 
 	# The traces come in two files, some of them partly in each.
 	my $folder = PostgreSQL::Test::Utils::tempdir();
@@ -58,6 +58,9 @@ SKIP:
 \copy llmtrace.otlp from 'more.jsonl' with (format csv, quote e'\x01', delimiter e'\x02')
 call llmtrace.fold(quiet_for => '0');
 SQL
+
+	$node->safe_psql('postgres', 'create database cohorts template readme');
+	run_blocks('docs/cohorts.md', 'cohorts', '');
 
 	# Other pages go on with the table that this one makes, each in a copy.
 	$node->safe_psql('postgres', 'create database own_tables');
