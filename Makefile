@@ -24,7 +24,7 @@ SQL_PIECES = trajectory canonical otlp tracequery trajectory_gin similarity dist
 
 # The pieces of the script that makes a store, each after those it reads.
 STORE_PIECES = store/schema store/partitions store/prices store/ingest store/rollup store/fold store/mapping \
-	catalogue/traces catalogue/spans catalogue/conversations catalogue/cohorts catalogue/drift catalogue/regression catalogue/behavior catalogue/spend catalogue/reliability catalogue/cost catalogue/plans catalogue/latency catalogue/attempts catalogue/model_latency catalogue/concurrency catalogue/messages store/doctor catalogue/comments store/access
+	catalogue/traces catalogue/spans catalogue/conversations catalogue/cohorts catalogue/drift catalogue/regression catalogue/behavior catalogue/spend catalogue/reliability catalogue/incident catalogue/cost catalogue/plans catalogue/latency catalogue/attempts catalogue/model_latency catalogue/concurrency catalogue/messages store/doctor catalogue/comments store/access
 
 SCRIPTS = bin/llmtrace-load
 
