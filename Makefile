@@ -24,8 +24,9 @@ SQL_PIECES = trajectory canonical otlp tracequery trajectory_gin similarity dist
 
 # The pieces of the script that makes a store, each after those it reads.
 STORE_PIECES = \
-	store/schema store/partitions store/prices store/ingest store/fold store/mapping store/samples \
+	store/schema store/partitions store/prices store/ingest store/rollup store/fold store/mapping store/samples \
 	catalogue/traces catalogue/spans catalogue/conversations catalogue/cohorts catalogue/cost \
+	catalogue/drift catalogue/regression catalogue/behavior catalogue/spend catalogue/reliability catalogue/incident \
 	catalogue/plans catalogue/latency catalogue/attempts catalogue/model_latency catalogue/concurrency \
 	catalogue/messages catalogue/evals catalogue/governance catalogue/retention catalogue/reservoir \
 	store/doctor catalogue/comments store/access

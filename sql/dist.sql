@@ -191,5 +191,13 @@ SELECT t, try_dist(t) FROM unnest(ARRAY['', 'x', '{}', '{"scale": 20}', '{"scale
 	'{"scale": 0, "limit": 8, "min": 1, "max": 512, "grain": 0, "sum": null, "positive": {"first": 0, "counts": [1, 1, 1, 1, 1, 1, 1, 1, 1]}}',
 	'{"scale": 0, "limit": 8, "sum": "0x1p-1094"}', '{"sc\u0061le": 0, "limit": 8}', '{"\u00e9": 0}']) t;
 
+-- Clusters: the same values, fewer observations; merging adds what they tell
+SELECT dist_count(d), dist_effective_count(d), dist_effective_count(c), dist_effective_count(c + c), dist_quantile(c, 0.5) = dist_quantile(d, 0.5) AS same, c::text::dist = c AS text,
+	dist_effective_count(dist_clustered(d + '{"scale": 20, "limit": 320, "null": 100}', 4)) AS nulls, dist_clustered(d, 1) = d AS one, dist_clustered('{"scale": 20, "limit": 320}', 9)
+FROM (SELECT d, dist_clustered(d, 4) AS c FROM (SELECT dist_agg(x) AS d FROM generate_series(1, 100) x) s) t;
+SELECT cat_effective_count(c), cat_effective_count(cat_clustered(c, 4)), cat_clustered(c, 4)::text::cat = cat_clustered(c, 4) AS text FROM (SELECT cat_agg((x % 3)::text) AS c FROM generate_series(1, 100) x) s;
+SELECT dist_clustered(dist_agg(x), 0.5) FROM generate_series(1, 2) x;
+SELECT cat_clustered(cat_agg('a'), 'NaN');
+
 DROP TABLE samples, hard;
 DROP FUNCTION bucket, try_dist;

@@ -64,6 +64,12 @@ SELECT p_adjust('{1.5}');
 SELECT p_adjust('{NaN}');
 SELECT p_adjust('{{0.5}}');
 
+-- Chi-square, against tables
+SELECT round(sqrt(chi2_critical(0.05))::numeric, 9) AS z, round(chi2_critical(0.01, 10)::numeric, 6) AS table_23_209251, round(chi2_p(3.841458820694124)::numeric, 12) AS p,
+	chi2_p(0), chi2_p('Infinity', 3), chi2_p('NaN'), chi2_p(NULL), chi2_p(1600) < 1e-300 AS far;
+SELECT chi2_p(1, 0);
+SELECT chi2_critical(0);
+
 -- Control charts, row by row; what is not a finite value leaves them as they are
 SELECT i, v, round((ewma(v, 0.5) OVER w)::numeric, 6) AS ewma, cusum(v, 10, 0.5) OVER w AS cusum, round((page_hinkley(v, 0.1) OVER w)::numeric, 6) AS page_hinkley
 FROM (VALUES (1, NULL::float8), (2, 10), (3, 11), (4, 'NaN'), (5, 9), (6, 'Infinity'), (7, 14), (8, 15), (9, 2), (10, 1)) t(i, v) WINDOW w AS (ORDER BY i) ORDER BY i;

@@ -95,11 +95,13 @@ COMMENT ON FUNCTION llmtrace.cost_by_feature(timestamptz, timestamptz, interval,
 CREATE VIEW llmtrace.reasoning_spend WITH (security_invoker = true) AS
 SELECT m.started_at, m.trace_id, m.span_id, m.model, m.provider, m.reasoning_level,
 	m.output_tokens,
-	least(m.reasoning_tokens, m.output_tokens) AS reasoning_tokens,
-	greatest(m.output_tokens - m.reasoning_tokens, 0) AS visible_output_tokens,
-	least(m.reasoning_tokens, m.output_tokens)::double precision / nullif(m.output_tokens, 0) AS reasoning_share,
-	llmtrace.priced_cost(m.provider, m.model, m.started_at, NULL, least(m.reasoning_tokens, m.output_tokens),
-		least(m.reasoning_tokens, m.output_tokens), NULL, NULL) AS reasoning_cost_usd,
+	CASE WHEN m.reasoning_tokens IS NOT NULL THEN least(m.reasoning_tokens, m.output_tokens) END AS reasoning_tokens,
+	CASE WHEN m.reasoning_tokens IS NOT NULL THEN greatest(m.output_tokens - m.reasoning_tokens, 0) END AS visible_output_tokens,
+	CASE WHEN m.reasoning_tokens IS NOT NULL
+		THEN least(m.reasoning_tokens, m.output_tokens)::double precision / nullif(m.output_tokens, 0) END AS reasoning_share,
+	CASE WHEN m.reasoning_tokens IS NOT NULL
+		THEN llmtrace.priced_cost(m.provider, m.model, m.started_at, NULL, least(m.reasoning_tokens, m.output_tokens),
+			least(m.reasoning_tokens, m.output_tokens), NULL, NULL) END AS reasoning_cost_usd,
 	m.reasoning_tokens > m.output_tokens AS is_usage_anomaly,
 	m.service_name, m.service_version, m.environment, m.region, m.feature, m.feature_source, m.tenant_id, m.user_id,
 	m.conversation_id, m.agent_name, m.prompt_name, m.prompt_version, m.prompt_hash, m.dims, m.sample_weight
@@ -114,7 +116,7 @@ COMMENT ON COLUMN llmtrace.reasoning_spend.provider IS 'provider of the model';
 COMMENT ON COLUMN llmtrace.reasoning_spend.reasoning_level IS 'reasoning effort that was asked for';
 COMMENT ON COLUMN llmtrace.reasoning_spend.output_tokens IS 'output tokens, reasoning included';
 COMMENT ON COLUMN llmtrace.reasoning_spend.reasoning_tokens IS 'output tokens that are reasoning, at most all; NULL if the provider does not say';
-COMMENT ON COLUMN llmtrace.reasoning_spend.visible_output_tokens IS 'output tokens that are not';
+COMMENT ON COLUMN llmtrace.reasoning_spend.visible_output_tokens IS 'output tokens that are not; NULL if the provider does not say';
 COMMENT ON COLUMN llmtrace.reasoning_spend.reasoning_share IS 'share of reasoning in the output, 0 to 1';
 COMMENT ON COLUMN llmtrace.reasoning_spend.reasoning_cost_usd IS 'what the reasoning cost by table price, in US dollars; NULL without a price';
 COMMENT ON COLUMN llmtrace.reasoning_spend.is_usage_anomaly IS 'did it report more reasoning than output? Some emitters leave reasoning out of the output';

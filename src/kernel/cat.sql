@@ -116,6 +116,8 @@ CREATE FUNCTION cat_count(c cat) RETURNS float8
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'sql_cat_count';
 CREATE FUNCTION cat_effective_count(c cat) RETURNS float8
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'sql_cat_effective_count';
+CREATE FUNCTION cat_clustered(c cat, cluster_size float8) RETURNS cat
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'sql_cat_clustered';
 CREATE FUNCTION cat_null_count(c cat) RETURNS float8
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'sql_cat_null_count';
 CREATE FUNCTION cat_other_count(c cat) RETURNS float8
@@ -128,6 +130,7 @@ CREATE FUNCTION cat_counts(c cat, OUT key text, OUT count float8, OUT max_count 
 
 COMMENT ON FUNCTION cat_count(c cat) IS 'weight of all values but NULL: their number, where weights are one';
 COMMENT ON FUNCTION cat_effective_count(c cat) IS 'number of equally weighted values that would tell as much: (sum of weights)^2 / sum of squared weights';
+COMMENT ON FUNCTION cat_clustered(c cat, cluster_size float8) IS 'the same values, told to come in clusters (the calls of a trace) of which each tells no more than one observation: the effective count, and with it what drift makes of them, is divided by cluster_size, the sum of squared cluster weights by that of squared weights, NULL values included';
 COMMENT ON FUNCTION cat_null_count(c cat) IS 'weight of the NULL values';
 COMMENT ON FUNCTION cat_other_count(c cat) IS 'weight that is counted in no key; 0 while all keys are exact';
 COMMENT ON FUNCTION cat_count_error(c cat) IS 'a key''s count is too low by at most this weight; 0 while all keys are exact';

@@ -13,6 +13,7 @@ PG_FUNCTION_INFO_V1(sql_cat_merge);
 PG_FUNCTION_INFO_V1(sql_cat_subtract);
 PG_FUNCTION_INFO_V1(sql_cat_count);
 PG_FUNCTION_INFO_V1(sql_cat_effective_count);
+PG_FUNCTION_INFO_V1(sql_cat_clustered);
 PG_FUNCTION_INFO_V1(sql_cat_null_count);
 PG_FUNCTION_INFO_V1(sql_cat_other_count);
 PG_FUNCTION_INFO_V1(sql_cat_count_error);
@@ -48,6 +49,15 @@ sql_cat_effective_count(PG_FUNCTION_ARGS)
 	Cat		   *c = PG_GETARG_CAT(0);
 
 	PG_RETURN_FLOAT8(weight_effective(c->total, c->squares));
+}
+
+Datum
+sql_cat_clustered(PG_FUNCTION_ARGS)
+{
+	Cat	   *d = PG_GETARG_CAT(0);
+
+	d->squares = squares_of_clusters(d->total, d->null_count, d->squares, PG_GETARG_FLOAT8(1));
+	PG_RETURN_CAT(d);
 }
 
 Datum

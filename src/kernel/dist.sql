@@ -118,6 +118,8 @@ CREATE FUNCTION dist_count(d dist) RETURNS float8
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'sql_dist_count';
 CREATE FUNCTION dist_effective_count(d dist) RETURNS float8
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'sql_dist_effective_count';
+CREATE FUNCTION dist_clustered(d dist, cluster_size float8) RETURNS dist
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'sql_dist_clustered';
 CREATE FUNCTION dist_null_count(d dist) RETURNS float8
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20 AS 'MODULE_PATHNAME', 'sql_dist_null_count';
 CREATE FUNCTION dist_nan_count(d dist) RETURNS float8
@@ -147,6 +149,7 @@ CREATE FUNCTION dist_buckets(d dist, OUT lower_bound float8, OUT upper_bound flo
 COMMENT ON FUNCTION dist_from_otlp(point jsonb) IS 'the distribution of an OTLP/JSON exponential histogram data point; NULL if the point has no recorded value';
 COMMENT ON FUNCTION dist_count(d dist) IS 'weight of all values that are neither NULL nor NaN: their number, where weights are one';
 COMMENT ON FUNCTION dist_effective_count(d dist) IS 'number of equally weighted values that would tell as much: (sum of weights)^2 / sum of squared weights';
+COMMENT ON FUNCTION dist_clustered(d dist, cluster_size float8) IS 'the same values, told to come in clusters (the calls of a trace) of which each tells no more than one observation: the effective count, and with it what drift makes of them, is divided by cluster_size, the sum of squared cluster weights by that of squared weights, NULL values included';
 COMMENT ON FUNCTION dist_null_count(d dist) IS 'weight of the NULL values';
 COMMENT ON FUNCTION dist_nan_count(d dist) IS 'weight of the NaN values';
 COMMENT ON FUNCTION dist_sum(d dist) IS 'weighted sum of the values, exact and rounded once; NULL if empty or unknown';

@@ -15,6 +15,7 @@ PG_FUNCTION_INFO_V1(sql_dist_merge);
 PG_FUNCTION_INFO_V1(sql_dist_subtract);
 PG_FUNCTION_INFO_V1(sql_dist_count);
 PG_FUNCTION_INFO_V1(sql_dist_effective_count);
+PG_FUNCTION_INFO_V1(sql_dist_clustered);
 PG_FUNCTION_INFO_V1(sql_dist_null_count);
 PG_FUNCTION_INFO_V1(sql_dist_nan_count);
 PG_FUNCTION_INFO_V1(sql_dist_sum);
@@ -58,6 +59,15 @@ sql_dist_effective_count(PG_FUNCTION_ARGS)
 	Dist	   *d = PG_GETARG_DIST(0);
 
 	PG_RETURN_FLOAT8(weight_effective(dist_total(d), d->squares));
+}
+
+Datum
+sql_dist_clustered(PG_FUNCTION_ARGS)
+{
+	Dist	   *d = PG_GETARG_DIST(0);
+
+	d->squares = squares_of_clusters(dist_total(d), d->null_count + d->nan_count, d->squares, PG_GETARG_FLOAT8(1));
+	PG_RETURN_DIST(d);
 }
 
 Datum

@@ -48,11 +48,18 @@ CREATE FUNCTION drift_verdict(n_ref float8, n_cur float8, effect float8, p float
 CREATE FUNCTION p_adjust(p float8[], method text DEFAULT 'bh') RETURNS float8[]
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'sql_p_adjust';
 
+CREATE FUNCTION chi2_p(x float8, freedom float8 DEFAULT 1) RETURNS float8
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'sql_chi2_p';
+CREATE FUNCTION chi2_critical(p float8, freedom float8 DEFAULT 1) RETURNS float8
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME', 'sql_chi2_critical';
+
 COMMENT ON FUNCTION drift(ref dist, cur dist, min_n float8, min_effect float8, alpha float8) IS 'how far the current distribution is from the reference; drifted if both sides have min_n values, ks >= min_effect and ks_p <= alpha';
 COMMENT ON FUNCTION drift(ref cat, cur cat, min_n float8, min_effect float8, alpha float8) IS 'how far the current categories are from the reference; drifted if both sides have min_n values, cramers_v >= min_effect and chi2_p <= alpha';
 COMMENT ON FUNCTION drift(ref float8[], cur float8[], min_n float8, min_effect float8, alpha float8) IS 'the same as for distributions, exactly, from the values; NULL and NaN are left out';
 COMMENT ON FUNCTION drift_verdict(n_ref float8, n_cur float8, effect float8, p float8, min_n float8, min_effect float8, alpha float8) IS 'the verdict of drift for a p that was adjusted (p_adjust); n_ref and n_cur are effective counts';
 COMMENT ON FUNCTION p_adjust(p float8[], method text) IS 'p values adjusted for being many, in the same order: bh, by, holm or bonferroni';
+COMMENT ON FUNCTION chi2_p(x float8, freedom float8) IS 'probability that chi-square with so many degrees of freedom exceeds x; of z * z with one, what a standard normal exceeds z with on either side';
+COMMENT ON FUNCTION chi2_critical(p float8, freedom float8) IS 'what chi-square with so many degrees of freedom exceeds with probability p; sqrt(chi2_critical(0.05)) is the 1.96 of 95 percent intervals';
 
 -- Change over time: aggregates to be used over a window in the order of time.
 

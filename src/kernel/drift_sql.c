@@ -1,6 +1,6 @@
 /*
  * drift_sql.c
- *		SQL functions drift, drift_verdict and p_adjust.
+ *		SQL functions drift, drift_verdict, p_adjust, chi2_p and chi2_critical.
  */
 #include "postgres.h"
 
@@ -16,12 +16,15 @@
 #include "kernel/dist_sql.h"
 #include "kernel/drift.h"
 #include "kernel/p_adjust.h"
+#include "kernel/probability.h"
 
 PG_FUNCTION_INFO_V1(sql_drift_dist);
 PG_FUNCTION_INFO_V1(sql_drift_cat);
 PG_FUNCTION_INFO_V1(sql_drift_values);
 PG_FUNCTION_INFO_V1(sql_drift_verdict);
 PG_FUNCTION_INFO_V1(sql_p_adjust);
+PG_FUNCTION_INFO_V1(sql_chi2_p);
+PG_FUNCTION_INFO_V1(sql_chi2_critical);
 
 /* Arguments 2, 3 and 4 of drift, with the defaults of drift.sql for NULL. */
 typedef struct DriftOptions
@@ -210,4 +213,42 @@ sql_p_adjust(PG_FUNCTION_ARGS)
 	PG_RETURN_ARRAYTYPE_P(construct_md_array(elements, nulls, ARR_NDIM(array), ARR_DIMS(array),
 											 ARR_LBOUND(array), FLOAT8OID, sizeof(float8),
 											 FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
+static double
+freedom_arg(FunctionCallInfo fcinfo)
+{
+	double		freedom = PG_GETARG_FLOAT8(1);
+
+	if (!(freedom > 0 && freedom <= 1e6))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("degrees of freedom %g are out of range", freedom),
+				 errdetail("They must be above 0 and at most 1000000.")));
+	return freedom;
+}
+
+Datum
+sql_chi2_p(PG_FUNCTION_ARGS)
+{
+	double		x = PG_GETARG_FLOAT8(0);
+	double		freedom = freedom_arg(fcinfo);
+
+	if (isnan(x))
+		PG_RETURN_FLOAT8(x);
+	PG_RETURN_FLOAT8(chi2_tail(x, freedom));
+}
+
+Datum
+sql_chi2_critical(PG_FUNCTION_ARGS)
+{
+	double		p = PG_GETARG_FLOAT8(0);
+	double		freedom = freedom_arg(fcinfo);
+
+	if (!(p > 0 && p < 1))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("p %g is out of range", p),
+				 errdetail("It must be between 0 and 1, both excluded.")));
+	PG_RETURN_FLOAT8(chi2_critical(p, freedom));
 }

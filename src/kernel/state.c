@@ -34,6 +34,30 @@ weight_check_total(int128 total)
 				 errdetail("The weights of all values together must not exceed 9007199254740992.")));
 }
 
+int128
+squares_of_clusters(int128 total, int128 null_count, int128 squares, double cluster_size)
+{
+	double		size;
+	double		result;
+
+	if (!(cluster_size >= 1 && cluster_size <= weight_to_float8(WEIGHT_TOTAL_MAX)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("cluster size %g is out of range", cluster_size),
+				 errdetail("It must be between 1 and 2^53.")));
+	if (total == 0)
+		return 0;
+
+	/* A float: sizes that were summed in another order give the same. */
+	size = (float) (cluster_size * ((double) total / (double) (total + null_count)));
+	if (size <= 1)
+		return squares;
+	result = (double) squares * size;
+	if (result >= (double) total * WEIGHT_MAX)
+		return total * WEIGHT_MAX;
+	return (int128) result;
+}
+
 int
 state_weight_shift(int128 all_weights)
 {

@@ -56,6 +56,12 @@ weight_effective(int128 total, int128 squares)
 	return squares > 0 ? (double) total * (double) total / (double) squares : 0;
 }
 
+/*
+ * squares, as if the weights came in clusters of this size and a cluster told
+ * no more than one observation.  The size counts NULL values too.
+ */
+extern int128 squares_of_clusters(int128 total, int128 null_count, int128 squares, double cluster_size);
+
 /* A name of no more than max bytes; a fresh one if it was longer. */
 extern const char *state_shorten(const char *name, int *len, int max);
 

@@ -69,7 +69,9 @@ CREATE FUNCTION llmtrace.grant_folder(role regrole) RETURNS void
 AS $$
 BEGIN
 	EXECUTE format('GRANT USAGE ON SCHEMA llmtrace TO %s', role);
-	EXECUTE format('GRANT EXECUTE ON FUNCTION llmtrace.fold_batch(interval, interval, bigint), llmtrace.fold_finish() TO %s', role);
+	EXECUTE format('GRANT EXECUTE ON FUNCTION llmtrace.fold_batch(interval, interval, bigint), llmtrace.fold_finish(),'
+		' llmtrace.refresh_next(boolean, timestamptz) TO %s', role);
+	EXECUTE format('GRANT SELECT ON llmtrace.rollup_dirty TO %s', role);
 END
 $$;
-COMMENT ON FUNCTION llmtrace.grant_folder(regrole) IS 'Lets a role CALL fold(). Example: SELECT llmtrace.grant_folder(''collector'')';
+COMMENT ON FUNCTION llmtrace.grant_folder(regrole) IS 'Lets a role CALL fold() and refresh_rollups(). Example: SELECT llmtrace.grant_folder(''collector'')';

@@ -124,6 +124,11 @@ BEGIN ATOMIC
 		SELECT w.trace_id, e.span_id, e.at, e.name, e.score, e.label, 'trace'
 		FROM whole w CROSS JOIN LATERAL llmtrace.evaluations(w.trajectory) e
 		ON CONFLICT DO NOTHING
+	), marked AS (
+		INSERT INTO llmtrace.rollup_dirty ("time")
+		SELECT llmtrace.hour_of(llmtrace.started_at(w.trajectory)) FROM whole w
+		UNION
+		SELECT llmtrace.hour_of(l.old_started_at) FROM late l
 	)
 	SELECT (SELECT count(*) FROM updated) + (SELECT count(*) FROM inserted),
 		(SELECT coalesce(sum(m.fragment_count), 0)::bigint FROM merged m);

@@ -97,6 +97,10 @@ BEGIN
 		CROSS JOIN LATERAL llmtrace.folded_columns(n.trajectory) s
 	WHERE f.started_at = n.started_at AND f.trace_id = n.trace_id;
 	GET DIAGNOSTICS mapped = ROW_COUNT;
+	-- a new dimension has cohorts also in hours without the key
+	IF mapped > 0 OR NOT is_canonical THEN
+		PERFORM llmtrace.mark_hours(day, next_day);
+	END IF;
 	RETURN mapped;
 END
 $$;
@@ -125,7 +129,8 @@ BEGIN
 		END IF;
 	END LOOP;
 	RAISE NOTICE '"%" is now read as %: % folded traces have it', key, name, traces;
+	CALL llmtrace.refresh_rollups();
 END
 $$;
 COMMENT ON PROCEDURE llmtrace.map_attribute(text, text) IS
-'Has an attribute key of your own read as a column (canonical_columns() lists them), or, under a name that is not a column, as a member of dims, by which cohorts can be compared. Of what comes in from now on, and of what is there, a day and transaction at a time. Example: CALL llmtrace.map_attribute(''feature'', ''app.feature'')';
+'Has an attribute key of your own read as a column (canonical_columns() lists them), or, under a name that is not a column, as a member of dims, by which cohorts can be compared. Of what comes in from now on, and of what is there, a day and transaction at a time; then rollups are refreshed. Example: CALL llmtrace.map_attribute(''feature'', ''app.feature'')';

@@ -105,6 +105,7 @@ BEGIN
 	-- no fold meanwhile: it would write of what is being dropped
 	PERFORM pg_advisory_xact_lock(llmtrace.lock_class(), shard) FROM generate_series(0, 63) shard;
 
+	PERFORM llmtrace.mark_hours('-infinity', before);
 	WITH gone AS (
 		DELETE FROM llmtrace.directory WHERE started_at < before RETURNING trace_id
 	), judged AS (

@@ -125,6 +125,9 @@ BEGIN
 		AND (f.cost_usd, f.cost_source, f.missing_price_count)
 			IS DISTINCT FROM (c.cost_usd, c.cost_source, c.missing_price_count);
 	GET DIAGNOSTICS changed = ROW_COUNT;
+	IF changed > 0 THEN
+		PERFORM llmtrace.mark_hours(day, next_day);
+	END IF;
 	RETURN changed;
 END
 $$;

@@ -59,6 +59,9 @@ SKIP:
 call llmtrace.fold(quiet_for => '0');
 SQL
 
+	$node->safe_psql('postgres', 'create database cohorts template readme');
+	run_blocks('docs/cohorts.md', 'cohorts', '');
+
 	# Other pages go on with the table that this one makes, each in a copy.
 	$node->safe_psql('postgres', 'create database own_tables');
 	run_blocks('docs/own-tables.md', 'own_tables', '');

@@ -1,0 +1,242 @@
+# Rollups are what a computation from the traces gives, after whatever happens
+# to these; and what is planted in generated traces is found in the right
+# cohort and measure.
+
+use strict;
+use warnings FATAL => 'all';
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
+use IPC::Run qw(start finish);
+use JSON::PP;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $top = abs_path(dirname(__FILE__) . '/../..');
+my $generate = $ENV{LLMTRACE_GENERATE} || "$top/bench/generate";
+
+plan skip_all => 'no generator: make bench/generate' unless -x $generate;
+
+my $node = PostgreSQL::Test::Cluster->new('rollup');
+$node->init(extra => [ '--encoding=UTF8', '--locale=C' ]);
+$node->append_conf('postgresql.conf', "fsync = off\ntimezone = 'UTC'");
+$node->start;
+
+sub sql { return $node->safe_psql('postgres', $_[0]) }
+sub rows { return map { [ split /\|/, $_, -1 ] } split /\n/, sql($_[0]) }
+
+# What a call says to standard error.
+sub notices
+{
+	my ($status, undef, $error) = $node->psql('postgres', $_[0], extra_params => [ '-v', 'SHOW_CONTEXT=never' ]);
+	return $error;
+}
+
+my $folder = PostgreSQL::Test::Utils::tempdir();
+
+sub load
+{
+	my ($name) = @_;
+	sql("\\copy llmtrace.otlp from '$folder/$name' with (format csv, quote e'\\x01', delimiter e'\\x02')");
+}
+
+# --------------------------------------------------- equal to a recomputation ---
+
+# A rollup as text that is the same for the same values.
+my $content = q{SELECT md5(string_agg(x, E'\n' ORDER BY x)) FROM (
+	SELECT concat_ws('|', "time", is_day, measure, "by", dims, dist, cat) AS x FROM llmtrace.cohort_rollup) s};
+
+# Measures by all, by one dimension and by a pair, against the views.
+my @against = map {
+	my ($measure, $by) = @$_;
+	my ($view, $column) = split /\./, $measure;
+	my @by = @$by;
+	my $dims = 'jsonb_build_object(' . join(', ', map { $_ eq 'experiment' ? "'$_', x.dims ->> '$_'" : "'$_', x.$_" } @by) . ')';
+	my $names = join ',', @by;
+	my $number = $measure =~ /tokens|_ms|usd|attempt|count/;
+	my ($cast, $state, $figures) = $number
+	  ? ('float8', 'dist', 'dist_count(%1$s), dist_null_count(%1$s), dist_sum(%1$s), dist_min(%1$s), dist_max(%1$s), dist_quantile(%1$s, 0.5), dist_scale(%1$s)')
+	  : ('text', 'cat', 'cat_count(%1$s), cat_null_count(%1$s), (SELECT string_agg(k::text, \',\') FROM cat_counts(%1$s) k)');
+	my $some = @by ? "(SELECT count(*) FROM jsonb_each($dims) e WHERE e.value <> 'null') > 0" : 'true';
+	map {
+		my ($grain, $is_day) = @$_;
+		"SET search_path = llmtrace, public;
+		WITH kept AS (SELECT \"time\", dims, " . sprintf($figures =~ s/%1\$s/r.$state/gr) . " FROM cohort_rollup r
+				WHERE measure = '$measure' AND \"by\" = '$names' AND is_day = $is_day),
+			anew AS (SELECT at, dims, " . $figures =~ s/%1\$s/s/gr . " FROM (
+				SELECT date_trunc('$grain', started_at, 'UTC') AS at, $dims AS dims, ${state}_agg(x.$column\::$cast, x.sample_weight) AS s
+				FROM $view x WHERE $some GROUP BY 1, 2) y)
+		SELECT '$measure by $names, $grain', (SELECT count(*) FROM kept) > 0,
+			(SELECT count(*) FROM (TABLE kept EXCEPT ALL TABLE anew) d) + (SELECT count(*) FROM (TABLE anew EXCEPT ALL TABLE kept) d)"
+	} ([ 'hour', 'false' ], [ 'day', 'true' ]);
+} ([ 'traces.duration_ms', [] ], [ 'traces.cost_usd', ['feature'] ], [ 'traces.is_error', ['model'] ],
+	[ 'model_calls.input_tokens', [ 'feature', 'tenant_id' ] ], [ 'model_calls.model', ['model_requested'] ],
+	[ 'model_calls.cost_usd', ['model'] ], [ 'tool_calls.attempt', ['tool_name'] ],
+	[ 'tool_calls.error_type', ['agent_name'] ], [ 'tool_calls.is_error', [] ], [ 'traces.retry_count', ['experiment'] ]);
+
+sub check
+{
+	my ($when) = @_;
+	my @wrong = grep { $_->[1] ne 't' || $_->[2] ne '0' } map { rows($_) } @against;
+	is_deeply(\@wrong, [], "$when, rollups are what the views give");
+	my $kept = sql($content);
+	sql('TRUNCATE llmtrace.cohort_rollup; SELECT llmtrace.mark_hours()');
+	sql('CALL llmtrace.refresh_rollups()');
+	is(sql($content), $kept, "$when, they are the same to the byte when all are made anew");
+	is(sql('SELECT count(*) FROM llmtrace.rollup_lag'), '0', "$when, nothing is stale then");
+}
+
+# Traces come in pieces, in an order of no meaning.
+system("$generate --traces 60 --days 3 --until 2026-01-31T00:00:00Z --batch 50 >$folder/some.jsonl") == 0 or die 'the generator failed';
+my @lines = split /\n/, slurp_file("$folder/some.jsonl");
+srand(7);
+@lines = sort { $a->[0] <=> $b->[0] } map { [ rand, $_ ] } @lines;
+my @parts = ('', '', '');
+my $n = 0;
+$parts[ $n++ % 3 ] .= "$_->[1]\n" for @lines;
+append_to_file("$folder/part$_.jsonl", $parts[$_]) for 0 .. 2;
+
+sql(q{
+CREATE EXTENSION llmtrace;
+SELECT llmtrace.create_store(1);
+});
+sql(q{CALL llmtrace.map_attribute('feature', 'app.feature')});
+sql(q{CALL llmtrace.map_attribute('tenant_id', 'app.tenant_id')});
+sql(q{CALL llmtrace.map_attribute('experiment', 'app.tenant_id')});
+sql(q{CALL llmtrace.keep_cohort('{tenant_id,feature}')});
+is(sql(q{SELECT "by" FROM llmtrace.kept_cohort WHERE cardinality("by") = 2}), '{feature,tenant_id}', 'a pair is kept in the order of the alphabet');
+
+load('part0.jsonl');
+sql("CALL llmtrace.fold(quiet_for => '0')");
+my $stale = sql('SELECT count(*) FROM llmtrace.rollup_lag WHERE NOT is_day');
+cmp_ok($stale, '>', 10, 'folding marks hours');
+is(sql('SELECT count(*) FROM llmtrace.cohort_rollup'), '0', 'and leaves rollups alone');
+like(notices("SELECT * FROM llmtrace.cohort_drift('traces.duration_ms', since => '2026-01-30', until => '2026-01-31')"),
+	qr/rollups of \d+ hours .* are stale.*CALL llmtrace.refresh_rollups/s, 'who asks is told what is stale');
+sql('CALL llmtrace.refresh_rollups()');
+check('after the first traces');
+
+for my $part (1, 2)
+{
+	load("part$part.jsonl");
+	sql("CALL llmtrace.fold(quiet_for => '0')");
+	cmp_ok(sql('SELECT count(*) FROM llmtrace.rollup_lag'), '>', 0, 'late spans mark hours');
+	sql('CALL llmtrace.refresh_rollups()');
+	check("after late spans ($part)");
+}
+
+sql(q{INSERT INTO llmtrace.price (model_pattern, input_usd_per_million, output_usd_per_million) VALUES ('gpt-4o*', 2.5, 10)});
+sql('CALL llmtrace.reprice()');
+cmp_ok(sql('SELECT count(*) FROM llmtrace.rollup_lag'), '>', 0, 'repricing marks hours');
+sql('CALL llmtrace.refresh_rollups()');
+check('after repricing');
+
+sql(q{CALL llmtrace.map_attribute('shop', 'app.feature')});
+is(sql(q{SELECT count(*) FROM llmtrace.rollup_lag}), '0', 'map_attribute refreshes');
+is(sql(q{SELECT count(DISTINCT dims) > 1 FROM llmtrace.cohort_rollup WHERE "by" = 'shop'}), 't', 'a new dimension is filled back by one command');
+sql(q{CALL llmtrace.add_measure('model_calls.tpot_ms')});
+is(sql(q{SELECT sum(llmtrace.dist_count(dist)) = (SELECT count(tpot_ms) FROM llmtrace.model_calls) FROM llmtrace.cohort_rollup WHERE measure = 'model_calls.tpot_ms' AND "by" = '' AND is_day}),
+	't', 'and so is a new measure');
+check('after a new dimension and a new measure');
+
+sql(q{SELECT llmtrace.drop_before('2026-01-29 05:30:00+00')});
+sql('CALL llmtrace.refresh_rollups()');
+is(sql(q{SELECT min("time") FROM llmtrace.cohort_rollup WHERE NOT is_day}) ge '2026-01-29 05:00', 1, 'what is dropped is dropped from rollups');
+check('after retention');
+
+# What erasure does: rows go, and their hours are marked.
+sql(q{
+SELECT llmtrace.mark_hours();
+DELETE FROM llmtrace.folded WHERE tenant_id = (SELECT min(tenant_id) FROM llmtrace.folded);
+DELETE FROM llmtrace.directory d WHERE NOT EXISTS (SELECT FROM llmtrace.folded f WHERE f.trace_id = d.trace_id)});
+sql('CALL llmtrace.refresh_rollups()');
+check('after erasure');
+
+# -------------------------------------------------------------- at the same time ---
+
+# A refresh that does not end does not stop folding, of the same hours too.
+my ($stdin, $stdout, $stderr) = ('', '', '');
+sql('SELECT llmtrace.mark_hours()');
+my $held = start([ 'psql', '-XAtq', '-d', $node->connstr('postgres') ], '<', \$stdin, '>', \$stdout, '2>', \$stderr);
+$stdin = "BEGIN; SELECT 'at ' || llmtrace.refresh_next(false, '-infinity');\n";
+$held->pump until $stdout =~ /at \d/ || $stderr;
+is($stderr, '', 'a refresh is under way');
+load('part0.jsonl');
+sql(q{SET lock_timeout = '10s'; CALL llmtrace.fold(quiet_for => '0')});
+is(sql('SELECT count(*) FROM llmtrace.fragments'), '0', 'folding goes on beside it');
+is(notices('SET lock_timeout = 2000; CALL llmtrace.refresh_rollups()'), '', 'another refresh passes over what it is at');
+$stdin = "COMMIT;\n\\q\n";
+finish($held);
+sql('CALL llmtrace.refresh_rollups()');
+check('after a refresh, a fold and a refresh at the same time');
+
+sql('SELECT llmtrace.mark_hours()');
+my @running = map { start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', 'CALL llmtrace.refresh_rollups()' ]) } 1 .. 3;
+finish($_) or fail('a refresh among others failed') for @running;
+sql('CALL llmtrace.refresh_rollups()');
+check('after three at the same time');
+
+# ----------------------------------------------------------------- bad input ---
+
+sub fails
+{
+	my ($call, $pattern, $what) = @_;
+	my ($status, undef, $error) = $node->psql('postgres', "SELECT count(*) FROM llmtrace.$call", on_error_stop => 1);
+	isnt($status, 0, "$what is refused");
+	like($error, $pattern, "$what: the error says what is known");
+}
+fails(q{cohort_drift('model_calls.input_tokns')}, qr/unknown measure.*model_calls\.input_tokens, .*Did you mean "model_calls.input_tokens"/s, 'an unknown measure');
+fails(q{cohort_drift('folded.trajectory')}, qr/unknown measure/, 'a measure of no view');
+fails(q{cohort_drift('model_calls.dims')}, qr/unknown measure/, 'a measure of no number');
+fails(q{cohort_drift('model_calls.input_tokens', '{tennant_id}')}, qr/unknown dimension "tennant_id".*Did you mean "tenant_id"/s, 'an unknown dimension');
+fails(q{cohort_drift('traces.depth', since => '2026-01-29', until => '2026-01-30', ref_since => '2026-01-29 12:00', ref_until => '2026-01-31')}, qr/windows overlap/, 'a window in the other');
+fails(q{cohort_drift('traces.depth', since => '2026-01-29', until => '2026-01-30', ref_since => '2026-01-28', ref_until => '2026-01-28')}, qr/window is empty/, 'an empty window');
+fails(q{cohort_drift('traces.depth', since => '-infinity')}, qr/reference needs a beginning/, 'no beginning');
+fails(q{cohort_drift('traces.depth', method => 'none')}, qr/none/, 'an unknown method');
+for my $call (q{keep_cohort('{tennant_id}')}, q{keep_cohort('{}')}, q{add_measure('spans.name')}, q{add_measure('traces.dims')})
+{
+	my ($status) = $node->psql('postgres', "CALL llmtrace.$call");
+	isnt($status, 0, "$call is refused");
+}
+is(sql(q{SELECT DISTINCT verdict FROM llmtrace.cohort_drift('traces.depth', '{feature}', since => '2026-01-30', until => '2026-01-30 03:00') WHERE n_ref > 0 AND n_cur > 0}), 'insufficient_data', 'too little data is a verdict');
+
+# -------------------------------------------------------- what is planted is found ---
+
+$node->safe_psql('postgres', 'CREATE DATABASE planted');
+system("$generate --traces 3000 --days 14 --until 2026-01-31T00:00:00Z --truth $folder/truth.json --output $folder/planted.jsonl") == 0 or die 'the generator failed';
+my $truth = decode_json(slurp_file("$folder/truth.json"));
+sub planted { return map { [ split /\|/, $_, -1 ] } split /\n/, $node->safe_psql('planted', $_[0]) }
+planted('CREATE EXTENSION llmtrace; SELECT llmtrace.create_store()');
+planted(q{CALL llmtrace.map_attribute('feature', 'app.feature')});
+planted(q{CALL llmtrace.map_attribute('tenant_id', 'app.tenant_id')});
+$node->safe_psql('planted', "\\copy llmtrace.otlp from '$folder/planted.jsonl' with (format csv, quote e'\\x01', delimiter e'\\x02')");
+planted("CALL llmtrace.fold(quiet_for => '0')");
+my ($growth, $failing, $swapped) = @$truth{qw(growing_prompts failing_tool swapped_model)};
+# A trace's calls are alike, but not the same.
+planted(q{CALL llmtrace.estimate_trace_correlation('2026-01-17', '2026-01-24')});
+is((planted(q{SELECT count(*) FROM llmtrace.measure WHERE name LIKE 'model_calls.%' AND trace_correlation > 0 AND trace_correlation < 1}))[0][0] > 5, 1, 'how alike calls of a trace are is measured');
+
+sub found
+{
+	my ($measure, $by, $from, $options) = @_;
+	return [ map { $_->[0] } planted("SELECT cohort FROM llmtrace.cohort_drift('$measure', '$by', since => '$from', until => '2026-01-31', ref_since => '2026-01-17', ref_until => '$from'" . ($options || '') . ") WHERE verdict = 'drifted'") ];
+}
+is_deeply(found('model_calls.input_tokens', '{feature,tenant_id}', $growth->{from}),
+	["feature=$growth->{feature}, tenant_id=$growth->{tenant}"], 'the tenant whose prompts grow, and no other');
+is_deeply(found('tool_calls.is_error', '{tool_name}', $failing->{from}), ["tool_name=$failing->{tool}"], 'the tool that begins to fail, and no other');
+is_deeply(found('tool_calls.attempt', '{tool_name}', $failing->{from}), ["tool_name=$failing->{tool}"], 'the retries of it, and of no other');
+is_deeply(found('model_calls.model', '{model_requested}', $swapped->{from}), ["model_requested=$swapped->{requested}"], 'the model that is swapped, and no other');
+is_deeply(found('tool_calls.duration_ms', '{tool_name}', $failing->{from}), [], 'no tool has become slower');
+
+# Before anything is planted nothing is found, over all measures and cohorts:
+# the chance of a false alarm at all is alpha for a scan of no change.
+my @false = planted(q{SELECT measure, cohort FROM llmtrace.drift_scan('2026-01-20 12:00', '2026-01-24', '2026-01-17') WHERE verdict = 'drifted'});
+is_deeply(\@false, [], 'nothing is found where nothing is planted');
+cmp_ok((planted(q{SELECT count(*) FROM llmtrace.drift_scan('2026-01-20 12:00', '2026-01-24', '2026-01-17') WHERE p_adjusted IS NOT NULL}))[0][0], '>', 100, 'though there was much to judge');
+
+# The same from rollups and from traces, where both can.
+is_deeply([ planted(q{SELECT cohort, round(n_cur), round(ks::numeric, 6), round(ks_p::numeric, 6), verdict FROM llmtrace.cohort_drift('model_calls.duration_ms', '{model}', '2026-01-24 05:00', '2026-01-28 07:00') ORDER BY 1}) ],
+	[ planted(q{SELECT cohort, round(n_cur), round(ks::numeric, 6), round(ks_p::numeric, 6), verdict FROM llmtrace.cohort_drift('model_calls.duration_ms', '{model}', '2026-01-24 05:00', '2026-01-28 07:00', matching => '{ }') ORDER BY 1}) ],
+	'rollups and traces say the same');
+
+done_testing();
