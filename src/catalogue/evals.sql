@@ -174,12 +174,13 @@ $$;
 COMMENT ON FUNCTION llmtrace.body_json(text) IS 'a body as jsonb; as a string if jsonb cannot hold it';
 
 CREATE FUNCTION llmtrace.span_messages(t llmtrace.trajectory, of_ordinal integer, part text) RETURNS jsonb
-	LANGUAGE sql STABLE PARALLEL UNSAFE STRICT
-BEGIN ATOMIC
-	WITH ref AS (
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN (WITH ref AS (
 		SELECT r.*, pg_catalog.regexp_match(r.key, '^(.+)\.([0-9]{1,8})\.(?:message\.)?contents?') AS flat
 		FROM llmtrace.payload_refs(t) r
-		WHERE r.ordinal = of_ordinal AND r.role = part AND r.key !~* 'tool|template|embedding'
+		WHERE r.ordinal = of_ordinal AND r.role = span_messages.part AND r.key !~* 'tool|template|embedding'
 	), family AS (
 		-- the same messages may stand there under several conventions
 		SELECT coalesce(r.flat[1], r.key) AS name,
@@ -192,7 +193,7 @@ BEGIN ATOMIC
 		SELECT llmtrace.span_attributes(t, of_ordinal) AS attributes
 	), said AS (
 		SELECT coalesce(r.event_number, 0) AS event_number, coalesce(r.item_number, r.flat[2]::integer, 0) AS number, f.rank, r.key,
-			llmtrace.body_json(llmtrace.body(r.day, r.hash)) AS body,
+			llmtrace.body_json((SELECT p.body FROM llmtrace.payloads p WHERE p.day = r.day AND p.hash = r.hash LIMIT 1)) AS body,
 			CASE WHEN r.flat IS NOT NULL THEN coalesce(
 				a.attributes ->> (r.flat[1] || '.' || r.flat[2] || '.message.role'),
 				a.attributes ->> (r.flat[1] || '.' || r.flat[2] || '.role')) END AS role
@@ -217,14 +218,15 @@ BEGIN ATOMIC
 			ORDER BY s.event_number, s.number, s.key) END
 	FROM said s
 	WHERE s.body IS NOT NULL
-	HAVING count(*) > 0;
-END;
+	HAVING count(*) > 0);
+END
+$$;
 COMMENT ON FUNCTION llmtrace.span_messages(llmtrace.trajectory, integer, text) IS
 'what a span was told (input), said (output) or was set up with (system): an array of {role, content or parts}, or {"text": ...} where it was a text alone; NULL if bodies are not kept. Needs the privilege to read payloads.';
 
-CREATE FUNCTION llmtrace.eval_content(t llmtrace.trajectory, of_span text,
-	OUT input jsonb, OUT output jsonb, OUT tools_called jsonb, OUT retrieval_context jsonb)
-	LANGUAGE sql STABLE PARALLEL UNSAFE
+CREATE FUNCTION llmtrace.eval_content(t llmtrace.trajectory, of_span text)
+	RETURNS TABLE (input jsonb, output jsonb, tools_called jsonb, retrieval_context jsonb)
+	LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 1
 BEGIN ATOMIC
 	WITH ref AS MATERIALIZED (
 		SELECT * FROM llmtrace.payload_refs(t)
@@ -241,6 +243,18 @@ BEGIN ATOMIC
 				AND (of_span IS NOT NULL OR NOT EXISTS (SELECT FROM span s WHERE s.ordinal = q.asked AND s.kind = 'llm')))),
 			(SELECT a.ordinal FROM talk a WHERE a.role = 'output' ORDER BY a.span_ended_at DESC NULLS FIRST, a.ordinal DESC LIMIT 1)) AS answered
 		FROM (SELECT min(k.ordinal) AS asked FROM talk k WHERE k.role = 'input') q
+	), call AS MATERIALIZED (
+		SELECT b.ordinal, pg_catalog.jsonb_object_agg(b.what,
+			llmtrace.body_json((SELECT p.body FROM llmtrace.payloads p WHERE p.day = b.day AND p.hash = b.hash LIMIT 1))) AS said
+		FROM (
+			SELECT DISTINCT ON (r.ordinal, w.what) r.ordinal, w.what, r.day, r.hash
+			FROM ref r
+				JOIN (VALUES ('tool_arguments', 'arguments', 1), ('input', 'arguments', 2), ('tool_result', 'output', 1), ('output', 'output', 2))
+					w (role, what, rank) ON w.role = r.role
+				JOIN span s ON s.ordinal = r.ordinal
+			WHERE s.kind = 'tool' AND of_span IS NULL
+			ORDER BY r.ordinal, w.what, w.rank, r.key) b
+		GROUP BY b.ordinal
 	), told AS MATERIALIZED (
 		SELECT llmtrace.span_messages(t, p.asked, 'system') AS system, llmtrace.span_messages(t, p.asked, 'input') AS input,
 			llmtrace.span_messages(t, p.answered, 'output') AS output
@@ -252,14 +266,11 @@ BEGIN ATOMIC
 			ELSE d.input END,
 		d.output,
 		CASE WHEN of_span IS NULL THEN (
-			SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('name', s.tool_name,
-				'arguments', (SELECT llmtrace.body_json(llmtrace.body(r.day, r.hash)) FROM ref r
-					WHERE r.ordinal = s.ordinal AND r.role IN ('tool_arguments', 'input') ORDER BY r.role DESC, r.key LIMIT 1),
-				'output', (SELECT llmtrace.body_json(llmtrace.body(r.day, r.hash)) FROM ref r
-					WHERE r.ordinal = s.ordinal AND r.role IN ('tool_result', 'output') ORDER BY r.role DESC, r.key LIMIT 1))
+			SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('name', s.tool_name, 'arguments', c.said -> 'arguments', 'output', c.said -> 'output')
 				ORDER BY s.ordinal)
-			FROM span s WHERE s.kind = 'tool') END,
-		(SELECT pg_catalog.jsonb_agg(llmtrace.body_json(llmtrace.body(r.day, r.hash)) ORDER BY r.ordinal, r.item_number, r.key)
+			FROM span s LEFT JOIN call c ON c.ordinal = s.ordinal
+			WHERE s.kind = 'tool') END,
+		(SELECT pg_catalog.jsonb_agg(llmtrace.body_json((SELECT p.body FROM llmtrace.payloads p WHERE p.day = r.day AND p.hash = r.hash LIMIT 1)) ORDER BY r.ordinal, r.item_number, r.key)
 			FROM ref r JOIN span s ON s.ordinal = r.ordinal
 			WHERE r.role = 'documents' AND r.key !~ 'metadata' AND (s.span_id = of_span OR of_span IS NULL))
 	FROM told d;
@@ -267,8 +278,8 @@ END;
 COMMENT ON FUNCTION llmtrace.eval_content(llmtrace.trajectory, text) IS
 'What was said in a trace, or in one span of it: input of the first span that has one, output of the same or of the last model call, the tools'' calls {name, arguments, output}, the documents retrieved. Needs the privilege to read payloads.';
 
-CREATE FUNCTION llmtrace.eval_facts(t llmtrace.trajectory, of_span text, OUT span_id text, OUT metadata jsonb)
-	LANGUAGE sql STABLE
+CREATE FUNCTION llmtrace.eval_facts(t llmtrace.trajectory, of_span text) RETURNS TABLE (span_id text, metadata jsonb)
+	LANGUAGE sql STABLE ROWS 1
 BEGIN ATOMIC
 	SELECT coalesce(c.span_id, r.root_span_id), pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
 		'started_at', coalesce(c.span_started_at, r.started_at),
@@ -284,7 +295,7 @@ BEGIN ATOMIC
 		'error_count', CASE WHEN c.span_id IS NULL THEN r.error_count ELSE c.is_error::integer END,
 		'tags', nullif(r.dims, '{}')))
 	FROM llmtrace.folded_columns(t) r
-		LEFT JOIN llmtrace.model_call_rows(t) c ON c.span_id = of_span;
+		LEFT JOIN LATERAL (SELECT * FROM llmtrace.model_call_rows(t) m WHERE of_span IS NOT NULL AND m.span_id = of_span) c ON true;
 END;
 COMMENT ON FUNCTION llmtrace.eval_facts(llmtrace.trajectory, text) IS
 'what is known of a trace (its span is the root) or of a model call in it, as metadata of a row of an eval set; no user';
