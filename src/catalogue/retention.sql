@@ -109,6 +109,8 @@ BEGIN
 	FROM pg_temp.llmtrace_keep k GROUP BY k.stratum;
 
 	SELECT e.body_count INTO body_count FROM llmtrace.erase_bodies(dropped || demoted) e;
+	-- weights change with what is dropped
+	PERFORM llmtrace.mark_hours(retain.since, retain.until);
 	DELETE FROM llmtrace.folded f USING pg_temp.llmtrace_keep k
 	WHERE k.is_dropped AND f.started_at = k.started_at AND f.trace_id = k.trace_id;
 	DELETE FROM llmtrace.directory d WHERE d.trace_id IN (SELECT unnest(dropped));

@@ -91,6 +91,14 @@ END;
 COMMENT ON FUNCTION llmtrace.mark_hours(timestamptz, timestamptz) IS
 'marks the hours of a time that have traces or rollups, for refresh_rollups to make them anew; returns how many. Example: SELECT llmtrace.mark_hours(now() - interval ''1 day'')';
 
+CREATE FUNCTION llmtrace.mark_traces(ids uuid[]) RETURNS void
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	INSERT INTO llmtrace.rollup_dirty ("time")
+	SELECT DISTINCT llmtrace.hour_of(d.started_at) FROM llmtrace.directory d WHERE d.trace_id = ANY (ids);
+END;
+COMMENT ON FUNCTION llmtrace.mark_traces(uuid[]) IS 'marks the hours of some traces, before they go, for refresh_rollups to make them anew';
+
 -- ---------------------------------------------------------------- refreshing ---
 
 CREATE FUNCTION llmtrace.view_columns(subject text) RETURNS text[]
