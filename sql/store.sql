@@ -220,6 +220,10 @@ INSERT INTO llmtrace.outcome (task_id, trace_id, conversation_id, at, success) V
 	('none', '00000000000000000000000000000099', NULL, '2026-01-01', NULL);
 SELECT task_id, success, trace_count, input_tokens, cost_usd FROM llmtrace.tasks ORDER BY task_id;
 
+-- A name misspelled.
+SELECT * FROM llmtrace.cost_by_feature(since => '2025-01-01', "by" => '{tennant}');
+SELECT w, llmtrace.closest_word(w, '{tenant_id,model,kind,feature,user_id}') FROM unnest('{tennant,modle,usr,featre,kinds,colour,x,""}'::text[]) w;
+
 -- How the store is.
 SELECT "check", status, regexp_replace(finding, 'the newest started .*|the oldest came in .*|fragments, .*', '...') AS finding, hint FROM llmtrace.doctor() ORDER BY "check";
 
