@@ -227,6 +227,25 @@ SELECT w, llmtrace.closest_word(w, '{tenant_id,model,kind,feature,user_id}') FRO
 -- How the store is.
 SELECT "check", status, regexp_replace(finding, 'the newest started .*|the oldest came in .*|fragments, .*', '...') AS finding, hint FROM llmtrace.doctor() ORDER BY "check";
 
+-- One trace that an index of one's own cannot hold keeps no other from being folded.
+CREATE INDEX root_names ON llmtrace.folded (root_name);
+SELECT accepted_spans FROM llmtrace.ingest_otlp(format('{"resourceSpans": [{"scopeSpans": [{"spans": [
+	{"traceId": "000000000000000000000000000009a1", "spanId": "01", "name": "%s", "startTimeUnixNano": "1767225600000000000", "endTimeUnixNano": "1767225601000000000"},
+	{"traceId": "000000000000000000000000000009a2", "spanId": "01", "name": "short", "startTimeUnixNano": "1767225600000000000", "endTimeUnixNano": "1767225601000000000"}]}]}]}',
+	(SELECT string_agg(md5(i::text), '') FROM generate_series(1, 400) i)));
+CALL llmtrace.fold('0');
+SELECT f.trace_id, length(t.root_name), f.is_set_aside FROM llmtrace.fragments f JOIN llmtrace.traces t USING (trace_id);
+SELECT left(reason, 72) AS reason FROM llmtrace.ingest_rejected WHERE reason LIKE 'trace % cannot be folded%';
+SELECT "check", finding FROM llmtrace.doctor() WHERE "check" = 'set aside';
+SELECT root_name FROM llmtrace.folded WHERE trace_id = '000000000000000000000000000009a2';
+DROP INDEX llmtrace.root_names;
+SELECT llmtrace.fold_again();
+CALL llmtrace.fold('0');
+SELECT count(*), max(length(root_name)) FROM llmtrace.folded WHERE trace_id = '000000000000000000000000000009a1';
+DELETE FROM llmtrace.ingest_rejected WHERE reason LIKE 'trace % cannot be folded%';
+DELETE FROM llmtrace.folded WHERE trace_id IN ('000000000000000000000000000009a1', '000000000000000000000000000009a2');
+DELETE FROM llmtrace.directory WHERE trace_id IN ('000000000000000000000000000009a1', '000000000000000000000000000009a2');
+
 -- Retention.
 SELECT * FROM llmtrace.drop_before(NULL);
 SELECT * FROM llmtrace.drop_before('infinity');

@@ -27,6 +27,13 @@ BEGIN ATOMIC
 			THEN 'CALL llmtrace.fold(); and see that it is called every few seconds' END
 	FROM llmtrace.fold_backlog b
 	UNION ALL
+	SELECT 'set aside', 'warning',
+		pg_catalog.format('%s traces cannot be folded', count(DISTINCT f.trace_id)),
+		'SELECT reason FROM llmtrace.ingest_rejected WHERE reason LIKE ''trace % cannot%''; when it is mended: SELECT llmtrace.fold_again()'
+	FROM llmtrace.fragments f
+	WHERE f.is_set_aside
+	HAVING count(*) > 0
+	UNION ALL
 	SELECT 'rejected',
 		CASE WHEN count(*) FILTER (WHERE r.received_at > pg_catalog.now() - interval '1 day') > 0 THEN 'warning' ELSE 'ok' END,
 		pg_catalog.format('%s in the last day, %s in all%s',

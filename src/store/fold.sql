@@ -39,7 +39,8 @@ BEGIN ATOMIC
 				bool_or(f.has_closed_root) AS has_closed_root, sum(pg_catalog.pg_column_size(f.fragment)) AS bytes
 			FROM llmtrace.fragments f
 			WHERE f.shard = of_shard
-			GROUP BY f.trace_id) g
+			GROUP BY f.trace_id
+			HAVING NOT bool_or(f.is_set_aside)) g
 		WHERE quiet_for <= interval '0'
 			OR g.first_at <= pg_catalog.clock_timestamp() - max_wait
 			OR (g.last_at <= pg_catalog.clock_timestamp() - quiet_for
@@ -135,6 +136,44 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION llmtrace.fold_traces(integer, uuid[]) IS 'merges the fragments of some traces of one shard, whose lock the caller holds, into folded';
 
+-- One trace that cannot be folded must not keep the others from it.
+CREATE FUNCTION llmtrace.fold_singly(of_shard integer, trace_ids uuid[],
+	OUT trace_count bigint, OUT fragment_count bigint)
+	LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	id uuid;
+	n bigint;
+BEGIN
+	trace_count := 0;
+	fragment_count := 0;
+	FOREACH id IN ARRAY trace_ids LOOP
+		BEGIN
+			SELECT f.fragment_count INTO n FROM llmtrace.fold_traces(of_shard, ARRAY[id]) f;
+		EXCEPTION WHEN data_exception OR program_limit_exceeded OR integrity_constraint_violation OR raise_exception THEN
+			INSERT INTO llmtrace.ingest_rejected (reason)
+			VALUES (format('trace %s cannot be folded: %s', id, sqlerrm));
+			UPDATE llmtrace.fragments f SET is_set_aside = true WHERE f.shard = of_shard AND f.trace_id = id;
+			GET DIAGNOSTICS n = ROW_COUNT;
+		END;
+		trace_count := trace_count + 1;
+		fragment_count := fragment_count + n;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION llmtrace.fold_singly(integer, uuid[]) IS
+'fold_traces, one after the other: a trace that cannot be folded, since its values are too long for an index, say, is set aside with the reason in ingest_rejected';
+
+CREATE FUNCTION llmtrace.fold_again() RETURNS bigint
+	LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+	WITH again AS (
+		UPDATE llmtrace.fragments f SET is_set_aside = false WHERE f.is_set_aside RETURNING f.trace_id
+	)
+	SELECT count(DISTINCT a.trace_id) FROM again a;
+END;
+COMMENT ON FUNCTION llmtrace.fold_again() IS 'has traces that were set aside folded by the next fold(), once what kept them from it is gone; returns how many. Example: SELECT llmtrace.fold_again()';
+
 CREATE FUNCTION llmtrace.fold_batch(quiet_for interval, max_wait interval, max_bytes bigint DEFAULT 64 * 1024 * 1024,
 	OUT trace_count bigint, OUT fragment_count bigint)
 	LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
@@ -157,7 +196,11 @@ BEGIN
 		PERFORM llmtrace.make_partitions(array_agg(DISTINCT date_trunc('day', llmtrace.started_at(f.fragment), 'UTC')))
 		FROM llmtrace.fragments f
 		WHERE f.shard = free_shard AND f.trace_id = ANY (ready);
-		SELECT * INTO trace_count, fragment_count FROM llmtrace.fold_traces(free_shard, ready);
+		BEGIN
+			SELECT * INTO trace_count, fragment_count FROM llmtrace.fold_traces(free_shard, ready);
+		EXCEPTION WHEN data_exception OR program_limit_exceeded OR integrity_constraint_violation OR raise_exception THEN
+			SELECT * INTO trace_count, fragment_count FROM llmtrace.fold_singly(free_shard, ready);
+		END;
 		RETURN;
 	END LOOP;
 END

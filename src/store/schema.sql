@@ -23,6 +23,7 @@ CREATE TABLE llmtrace.fragments (
 	received_at timestamptz NOT NULL DEFAULT clock_timestamp(),
 	shard smallint NOT NULL,
 	has_closed_root boolean NOT NULL,
+	is_set_aside boolean NOT NULL DEFAULT false,
 	tenant_id text,
 	fragment llmtrace.trajectory NOT NULL
 ) WITH (toast_tuple_target = 8160, autovacuum_vacuum_insert_scale_factor = 1);
@@ -31,6 +32,7 @@ COMMENT ON TABLE llmtrace.fragments IS 'what came in and waits to be folded: one
 COMMENT ON COLUMN llmtrace.fragments.received_at IS 'when it came in';
 COMMENT ON COLUMN llmtrace.fragments.shard IS 'hash of the trace id, 0 to 63: what one folding transaction takes';
 COMMENT ON COLUMN llmtrace.fragments.has_closed_root IS 'does it bring a closed root?';
+COMMENT ON COLUMN llmtrace.fragments.is_set_aside IS 'could the trace not be folded? ingest_rejected says why; fold_again() has it tried again';
 COMMENT ON COLUMN llmtrace.fragments.tenant_id IS 'the tenant, as far as this fragment tells';
 
 CREATE TABLE llmtrace.folded (
