@@ -1,5 +1,5 @@
 -- A standing sample: an index that holds the traces of lowest rank, of which a
--- stratified sample is read in a millisecond or two.
+-- stratified sample is read without reading the traces.
 
 CREATE TABLE llmtrace.reservoir (
 	stratum text PRIMARY KEY,
