@@ -89,7 +89,16 @@ where matches(trajectory, '{ tool = "search_orders" && isError } -> { kind = llm
 order by failed_tools desc
 limit 5;
 
-\echo :bold'9. What was said there? (kept apart from traces, for those who may read it)':plain
+\echo :bold'9. What changed in the last three days, of everything that is measured, in any cohort?':plain
+\echo
+select measure, cohort, round(coalesce(ks, cramers_v)::numeric, 2) as effect, verdict
+from drift_scan(since => date_trunc('day', now(), 'UTC') - interval '3 days', until => date_trunc('hour', now(), 'UTC'),
+                ref_since => date_trunc('day', now(), 'UTC') - interval '14 days')
+where verdict = 'drifted'
+order by effect desc
+limit 6;
+
+\echo :bold'10. What was said in a run that failed? (kept apart from traces, for those who may read it)':plain
 \echo
 select part, message_number as no, role, left(regexp_replace(content, '\s+', ' ', 'g'), 70) as begins
 from messages
