@@ -1,11 +1,20 @@
 -- What breaks inside runs, and cohorts that move against the whole: on traces
 -- made by hand.
+<<<<<<< HEAD
 \set home :DBNAME
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 DROP DATABASE IF EXISTS regression_cohorts;
 CREATE DATABASE regression_cohorts;
 \c regression_cohorts
+=======
+CREATE DATABASE llmtrace_cohorts;
+\set regression :DBNAME
+\c llmtrace_cohorts
+SET client_min_messages = warning;
+CREATE EXTENSION llmtrace;
+RESET client_min_messages;
+>>>>>>> cohorts
 SET timezone = 'UTC';
 SET datestyle = 'ISO';
 SET extra_float_digits = 0;
@@ -58,6 +67,15 @@ SELECT from_name, to_name, edge_type, count(*), count(*) FILTER (WHERE is_error)
 SELECT edge, call_count, error_count, blame_count, round(blame_share::numeric, 3) AS blame_share FROM llmtrace.handoff_failure('2026-01-01') ORDER BY 1;
 SELECT (SELECT count(*) FROM llmtrace.handoff_nodes('2026-01-01')) AS nodes, count(*) AS edges FROM llmtrace.handoff_edges('2026-01-01');
 
+-- Two tools whose spans have one name: the second is no retry of the first.
+SELECT pg_temp.trace('a2', '2026-01-05', '[
+	["1", "", "agent", 0, 9, "invoke_agent"],
+	["2", "1", "ai.toolCall", 1, 2, "execute_tool", {"ai.toolCall.name": "find"}, true],
+	["3", "1", "ai.toolCall", 3, 4, "execute_tool", {"ai.toolCall.name": "read"}],
+	["4", "1", "ai.toolCall", 5, 6, "execute_tool", {"ai.toolCall.name": "find"}]]');
+CALL llmtrace.fold('0');
+SELECT right(logical_id, 2) AS id, name, attempt_count, final_status FROM llmtrace.logical_call WHERE trace_id::text LIKE '%a2' ORDER BY 1;
+
 -- Simpson: the new model is quicker in both features, and slower on the whole,
 -- for it is given what takes long.
 SELECT count(pg_temp.trace('b' || n, timestamptz '2026-01-06' + n * interval '10 minutes', format('[["1", "", "run", 0, 100, "invoke_agent", {"gen_ai.agent.name": "%s"}], ["2", "1", "chat", 1, %s, "chat", {"gen_ai.request.model": "%s"}]]',
@@ -95,6 +113,11 @@ SELECT alias, started_at, old_responded, new_responded, right(first_trace_id::te
 SELECT right(s.trace_id::text, 4) AS id, round(s.distance::numeric, 2) AS distance FROM llmtrace.similar_traces(llmtrace.trace(lpad('b7', 32, '0')), 2) s;
 SELECT count(*) FROM llmtrace.similar_traces(llmtrace.trace(lpad('a1', 32, '0')), 5);
 SELECT llmtrace.similar_traces(NULL);
+<<<<<<< HEAD
 
 \c :home
 DROP DATABASE regression_cohorts;
+=======
+\c :regression
+DROP DATABASE llmtrace_cohorts;
+>>>>>>> cohorts

@@ -153,12 +153,16 @@ $$;
 COMMENT ON FUNCTION llmtrace.trace_states(text, text[], timestamptz, timestamptz, timestamptz, timestamptz, llmtrace.tracequery) IS 'cohorts of a measure in two windows, from the traces themselves';
 
 CREATE FUNCTION llmtrace.is_kept(measure text, "by" text[]) RETURNS boolean
-	LANGUAGE sql STABLE
-BEGIN ATOMIC
-	SELECT EXISTS (SELECT FROM llmtrace.measure m WHERE m.name = measure)
-		AND llmtrace.sorted_names("by") IN (SELECT k FROM llmtrace.kept_cohorts(split_part(measure, '.', 1)) k);
-END;
-COMMENT ON FUNCTION llmtrace.is_kept(text, text[]) IS 'do rollups have a measure by these dimensions?';
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+BEGIN
+	RETURN EXISTS (SELECT FROM llmtrace.measure m WHERE m.name = measure)
+		AND ("by" = '{}' OR EXISTS (SELECT FROM llmtrace.kept_cohort k WHERE k."by" = is_kept."by")
+			OR cardinality("by") = 1 AND EXISTS (SELECT FROM llmtrace.cohort_dimension d WHERE d.name = "by"[1]));
+END
+$$;
+COMMENT ON FUNCTION llmtrace.is_kept(text, text[]) IS 'do rollups have a measure by these dimensions, which its view has and which are in the order of the alphabet?';
 
 CREATE FUNCTION llmtrace.cohort_states(measure text, "by" text[], since timestamptz, until timestamptz,
 	ref_since timestamptz, ref_until timestamptz, matching llmtrace.tracequery DEFAULT NULL)

@@ -2,8 +2,8 @@
  * logical_calls.c
  *		Attempts grouped into logical calls.
  *
- * Retries come in three shapes.  Sibling spans: same parent, kind, name and
- * arguments, the later one beginning when an earlier one has failed; or
+ * Retries come in three shapes.  Sibling spans: same parent, kind, name,
+ * tool and arguments, the later one beginning when an earlier one has failed; or
  * overlapping in time, then the later one is a hedge (only where the arguments
  * are recorded: parallel calls of unknown arguments are just parallel).  An
  * attribute that numbers the attempt, or, on HTTP spans below the call, how
@@ -25,13 +25,20 @@ const char *const attempt_source_names[] = {"none", "attribute", "event", "infer
 /* Events that tell of a retry within a span. */
 static const char *const retry_events[] = {"gen_ai.retry", "retry", "llm.retry", "http.retry"};
 
-/* The latest attempt of one parent, kind, name and arguments. */
+/* What a call is of, beside its parent, kind and name; NULL if not recorded. */
+typedef struct CallGoal
+{
+	const Value *tool;			/* some emitters name all tools' spans alike */
+	const Value *arguments;
+} CallGoal;
+
+/* The latest attempt of one parent, kind, name and goal. */
 typedef struct CallGroup
 {
 	bool		is_used;
 	uint32		hash;
 	uint32		ordinal;
-	const Value *arguments;		/* NULL if not recorded */
+	CallGoal	goal;
 } CallGroup;
 
 bool
@@ -41,38 +48,54 @@ kind_is_call(uint8 kind)
 		kind == KIND_RETRIEVAL || kind == KIND_TOOL;
 }
 
-static const Value *
-call_arguments(const Trajectory *t, uint32 ordinal)
+static CallGoal
+call_goal(const Trajectory *t, uint32 ordinal)
 {
 	SpanColumns columns = trajectory_columns(t, ordinal);
-	const Value *arguments = trajectory_class(t, ordinal)->kind == KIND_TOOL ?
-		column_value(&columns, COLUMN_TOOL_ARGUMENTS) : NULL;
+	CallGoal	goal = {NULL, NULL};
 
-	return arguments ? arguments : column_value(&columns, COLUMN_INPUT);
+	if (trajectory_class(t, ordinal)->kind == KIND_TOOL)
+	{
+		goal.tool = column_value(&columns, COLUMN_TOOL_NAME);
+		goal.arguments = column_value(&columns, COLUMN_TOOL_ARGUMENTS);
+	}
+	if (goal.arguments == NULL)
+		goal.arguments = column_value(&columns, COLUMN_INPUT);
+	return goal;
 }
 
 static uint32
-call_hash(const Trajectory *t, uint32 ordinal, uint32 name_hash, const Value *arguments)
+call_hash(const Trajectory *t, uint32 ordinal, uint32 name_hash, const CallGoal *goal)
 {
 	const SpanClass *class = trajectory_class(t, ordinal);
 	uint32		h = name_hash;
 
 	h = hash_combine(h, murmurhash32((uint32) t->parent[ordinal]));
 	h = hash_combine(h, class->kind);
-	if (arguments)
-		h = hash_combine(h, value_hash(arguments));
+	if (goal->tool)
+		h = hash_combine(h, value_hash(goal->tool));
+	if (goal->arguments)
+		h = hash_combine(h, value_hash(goal->arguments));
 	return h;
 }
 
 static bool
-is_same_call(const Trajectory *t, uint32 a, uint32 b, const Value *x, const Value *y)
+is_same_value(const Value *x, const Value *y)
 {
+	return (x == NULL) == (y == NULL) && (x == NULL || value_compare(x, y) == 0);
+}
+
+static bool
+is_same_call(const Trajectory *t, uint32 a, const CallGoal *goal, const CallGroup *group)
+{
+	uint32		b = group->ordinal;
 	const SpanClass *class = trajectory_class(t, a);
 	const SpanClass *other = trajectory_class(t, b);
 
 	return t->parent[a] == t->parent[b] && class->kind == other->kind &&
 		bytes_equal(class->name, other->name) &&
-		(x == NULL) == (y == NULL) && (x == NULL || value_compare(x, y) == 0);
+		is_same_value(goal->tool, group->goal.tool) &&
+		is_same_value(goal->arguments, group->goal.arguments);
 }
 
 static int32
@@ -181,7 +204,7 @@ continues(const Trajectory *t, uint32 ordinal, const CallGroup *group, LogicalCa
 	int64		previous_end = t->end_ns[group->ordinal];
 	bool		overlaps = previous_end == TIME_OPEN || t->start_ns[ordinal] < previous_end;
 
-	call->is_hedge = overlaps && group->arguments != NULL;
+	call->is_hedge = overlaps && group->goal.arguments != NULL;
 	if (call->source == ATTEMPT_ATTRIBUTE && call->attempt <= previous->attempt)
 		call->is_hedge = false;
 	if (call->source == ATTEMPT_ATTRIBUTE)
@@ -208,7 +231,7 @@ logical_calls(const Trajectory *t)
 	for (uint32 i = 0; i < t->n; i++)
 	{
 		LogicalCall *call = &calls[i];
-		const Value *arguments;
+		CallGoal	goal;
 		CallGroup  *group;
 		uint32		hash;
 		uint32		h;
@@ -219,12 +242,12 @@ logical_calls(const Trajectory *t)
 			continue;
 		read_attempt(t, i, resends ? resends[i] : 0, call);
 
-		arguments = call_arguments(t, i);
-		hash = call_hash(t, i, name_hashes[t->span_class[i]], arguments);
+		goal = call_goal(t, i);
+		hash = call_hash(t, i, name_hashes[t->span_class[i]], &goal);
 		h = hash & mask;
 		while (groups[h].is_used &&
 			   (groups[h].hash != hash ||
-				!is_same_call(t, i, groups[h].ordinal, arguments, groups[h].arguments)))
+				!is_same_call(t, i, &goal, &groups[h])))
 			h = (h + 1) & mask;
 		group = &groups[h];
 
@@ -244,7 +267,7 @@ logical_calls(const Trajectory *t)
 			call->call = count++;
 			call->is_hedge = false;
 		}
-		*group = (CallGroup) {true, hash, i, arguments};
+		*group = (CallGroup) {true, hash, i, goal};
 	}
 	pfree(name_hashes);
 	pfree(groups);

@@ -285,7 +285,7 @@ CREATE FUNCTION logical_calls(t trajectory) RETURNS TABLE (
 )
 	AS 'MODULE_PATHNAME', 'trajectory_logical_calls' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 20;
 COMMENT ON FUNCTION logical_calls(trajectory) IS
-'One row a model, retrieval or tool call: attempts at one thing have one call number. attempt counts from 1; attempt_source is attribute (the call''s own, or http.request.resend_count of HTTP spans below it), event, inferred (same parent, kind, name and arguments after a failure) or none; a hedge began while an earlier attempt ran.';
+'One row a model, retrieval or tool call: attempts at one thing have one call number. attempt counts from 1; attempt_source is attribute (the call''s own, or http.request.resend_count of HTTP spans below it), event, inferred (same parent, kind, name, tool and arguments after a failure) or none; a hedge began while an earlier attempt ran.';
 
 -- Aggregates.  Their state is a set of spans; on the wire, a trajectory.
 

@@ -59,7 +59,9 @@ def logical(order):
     for span in order:
         if span.kind not in CALLS:
             continue
-        key = (id(span.up), span.kind, span.name, arguments(span))
+        key = (id(span.up), span.kind, (span.name, oracle.first(
+            span.attrs, 'tool_name', oracle.some_text)
+            if span.kind == 'tool' else None), arguments(span))
         stated = stated_attempt(span)
         events = sum(name in RETRIES for name, _ in span.events)
         attempt = stated or 1 + events

@@ -234,6 +234,26 @@ my @false = planted(q{SELECT measure, cohort FROM llmtrace.drift_scan('2026-01-2
 is_deeply(\@false, [], 'nothing is found where nothing is planted');
 cmp_ok((planted(q{SELECT count(*) FROM llmtrace.drift_scan('2026-01-20 12:00', '2026-01-24', '2026-01-17') WHERE p_adjusted IS NOT NULL}))[0][0], '>', 100, 'though there was much to judge');
 
+# The suspect of the incident, the day that tools got worse, and whom it hit.
+is_deeply([ planted("SELECT dimension, value FROM llmtrace.incident_delta('$failing->{from}', '5 days', '3 days', '{ kind = tool && isError }') WHERE rank = 1") ],
+	[ [ 'tool_name', $failing->{tool} ] ], 'the tool that begins to fail is the first suspect');
+is_deeply([ planted(q{SELECT dimension, value FROM llmtrace.incident_delta('2026-01-22', '3 days', '1 day') WHERE rank > 0 AND p_adjusted <= 0.05}) ],
+	[], 'there is no suspect where nothing happened');
+is_deeply([ planted(q{SELECT "time" FROM llmtrace.quality_trend('2026-01-17', '2026-01-31', '1 day') WHERE is_change_point AND metric = 'tool error rate'}) ],
+	[ [ $failing->{from} =~ /^(\S{10})/ ? "$1 00:00:00+00" : '' ] ], 'the day that tools got worse is the change point');
+is_deeply([ planted(q{SELECT count(*) FROM llmtrace.quality_trend('2026-01-17', '2026-01-24', '1 day') WHERE is_change_point}) ], [ ['0'] ], 'there is none before');
+is_deeply([ planted(q{SELECT metric FROM llmtrace.decay_report('2026-01-17', '2026-01-31', '1 day') WHERE first_breach >= '2026-01-28' ORDER BY 1}) ],
+	[ ['retries'], ['tool error rate'] ], 'and what it is');
+is_deeply([ planted(qq{SELECT bad_count, tenant_count FROM llmtrace.blast_radius('$failing->{from}', bad => '{ tool = "$failing->{tool}" && isError }')}) ],
+	[ planted(qq{SELECT count(DISTINCT trace_id), count(DISTINCT tenant_id) FROM llmtrace.tool_calls WHERE is_error AND tool_name = '$failing->{tool}' AND started_at >= '$failing->{from}'}) ],
+	'whom it hit');
+is_deeply([ planted(qq{SELECT sum(attempt_count) FROM llmtrace.logical_call WHERE name = '$failing->{tool}'}) ],
+	[ planted(qq{SELECT count(*) FROM llmtrace.tool_calls WHERE tool_name = '$failing->{tool}'}) ], 'attempts at the failing tool are its spans');
+cmp_ok((planted(qq{SELECT abs(sum(attempt_count) - $failing->{calls_before} - $failing->{calls_after}) / sum(attempt_count) FROM llmtrace.logical_call WHERE name = '$failing->{tool}'}))[0][0],
+	'<', 0.002, 'as many as were made');
+is_deeply([ planted(q{SELECT alias, old_responded, new_responded, started_at >= '2026-01-26' FROM llmtrace.model_alias_change}) ],
+	[ [ @$swapped{qw(requested responded_before responded_after)}, 't' ] ], 'the swapped model is found when it begins to answer');
+
 # The same from rollups and from traces, where both can.
 is_deeply([ planted(q{SELECT cohort, round(n_cur), round(ks::numeric, 6), round(ks_p::numeric, 6), verdict FROM llmtrace.cohort_drift('model_calls.duration_ms', '{model}', '2026-01-24 05:00', '2026-01-28 07:00') ORDER BY 1}) ],
 	[ planted(q{SELECT cohort, round(n_cur), round(ks::numeric, 6), round(ks_p::numeric, 6), verdict FROM llmtrace.cohort_drift('model_calls.duration_ms', '{model}', '2026-01-24 05:00', '2026-01-28 07:00', matching => '{ }') ORDER BY 1}) ],
