@@ -1,20 +1,11 @@
 -- What breaks inside runs, and cohorts that move against the whole: on traces
 -- made by hand.
-<<<<<<< HEAD
 \set home :DBNAME
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 DROP DATABASE IF EXISTS regression_cohorts;
 CREATE DATABASE regression_cohorts;
 \c regression_cohorts
-=======
-CREATE DATABASE llmtrace_cohorts;
-\set regression :DBNAME
-\c llmtrace_cohorts
-SET client_min_messages = warning;
-CREATE EXTENSION llmtrace;
-RESET client_min_messages;
->>>>>>> cohorts
 SET timezone = 'UTC';
 SET datestyle = 'ISO';
 SET extra_float_digits = 0;
@@ -113,11 +104,6 @@ SELECT alias, started_at, old_responded, new_responded, right(first_trace_id::te
 SELECT right(s.trace_id::text, 4) AS id, round(s.distance::numeric, 2) AS distance FROM llmtrace.similar_traces(llmtrace.trace(lpad('b7', 32, '0')), 2) s;
 SELECT count(*) FROM llmtrace.similar_traces(llmtrace.trace(lpad('a1', 32, '0')), 5);
 SELECT llmtrace.similar_traces(NULL);
-<<<<<<< HEAD
 
 \c :home
 DROP DATABASE regression_cohorts;
-=======
-\c :regression
-DROP DATABASE llmtrace_cohorts;
->>>>>>> cohorts
