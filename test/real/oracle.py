@@ -604,7 +604,6 @@ ALIASES = {
         traceloop.workflow.name langfuse.trace.name langsmith.trace.name
         mlflow.traceName''',
     'prompt_name': '''gen_ai.prompt.name prompt.id traceloop.prompt.key
-        ai.telemetry.metadata.langfusePrompt
         langfuse.observation.prompt.name''',
     'prompt_version': '''gen_ai.prompt.version llm.prompt_template.version
         traceloop.prompt.version traceloop.prompt.version_hash
@@ -1035,11 +1034,26 @@ def text_in(value):
     return some_text(value)
 
 
+def langfuse_prompt(span):
+    """Name and version of a prompt that is sent as a whole, as JSON text."""
+    try:
+        prompt = json.loads(span.attrs.get('ai.telemetry.metadata.langfusePrompt'))
+    except (TypeError, ValueError):
+        return {}
+    if not isinstance(prompt, dict):
+        return {}
+    version = prompt.get('version')
+    return {'prompt_name': some_text(prompt.get('name')),
+            'prompt_version': str(version) if isinstance(version, int) else None}
+
+
 def own_text(span, column):
     """A column of the span itself; its resource is not asked."""
     if column == 'prompt_hash':
         return span.prompt_hash
     value = first(span.attrs, column, text_in)
+    if value is None and column in ('prompt_name', 'prompt_version'):
+        value = langfuse_prompt(span).get(column)
     if column != 'agent_name' or span.kind != 'agent':
         return value
     return (value or some_text(span.attrs.get('traceloop.entity.name'))
