@@ -19,7 +19,7 @@ COMMENT ON FUNCTION llmtrace.check_period(timestamptz, timestamptz) IS 'an error
 
 -- Most data that somebody tries this on is older than a week.
 CREATE FUNCTION llmtrace.notice_empty_period(since timestamptz, until timestamptz) RETURNS void
-	LANGUAGE plpgsql STABLE
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	newest timestamptz;

@@ -8,7 +8,7 @@ CREATE FUNCTION llmtrace.cost_by_feature(
 		reported_cost_usd numeric, total_cost_usd numeric, cost_per_request_usd numeric, cost_per_success_usd numeric,
 		margin_usd numeric, unattributed_share double precision, missing_price_count bigint, trace_count bigint,
 		weighted_count double precision, coverage_rate double precision, cohort text, dims jsonb)
-	LANGUAGE plpgsql STABLE ROWS 50
+	LANGUAGE plpgsql STABLE ROWS 50 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	PERFORM llmtrace.check_period(since, until);
@@ -127,7 +127,7 @@ CREATE FUNCTION llmtrace.reasoning_budget(
 	RETURNS TABLE (p50_tokens double precision, p95_tokens double precision, p99_tokens double precision,
 		over_budget_rate double precision, over_budget_cost_usd numeric, reasoning_tokens bigint, call_count bigint,
 		trace_count bigint, weighted_count double precision, coverage_rate double precision, cohort text, dims jsonb)
-	LANGUAGE plpgsql STABLE ROWS 20
+	LANGUAGE plpgsql STABLE ROWS 20 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	PERFORM llmtrace.check_period(since, until);
@@ -163,7 +163,7 @@ CREATE FUNCTION llmtrace.cost_drivers(
 	ref_since timestamptz DEFAULT NULL, ref_until timestamptz DEFAULT NULL,
 	since timestamptz DEFAULT now() - interval '7 days', until timestamptz DEFAULT now())
 	RETURNS TABLE (driver text, delta_usd numeric, share double precision, ref_value double precision, value double precision)
-	LANGUAGE plpgsql STABLE ROWS 6
+	LANGUAGE plpgsql STABLE ROWS 6 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	PERFORM llmtrace.check_period(since, until);
@@ -279,7 +279,7 @@ COMMENT ON COLUMN llmtrace.telemetry_cost.telemetry_share IS 'judge_cost_usd as 
 CREATE FUNCTION llmtrace.payload_dup(
 	since timestamptz DEFAULT now() - interval '7 days', until timestamptz DEFAULT 'infinity')
 	RETURNS TABLE (part text, body_count bigint, distinct_count bigint, dup_factor double precision, saved_bytes bigint)
-	LANGUAGE plpgsql STABLE ROWS 7
+	LANGUAGE plpgsql STABLE ROWS 7 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	PERFORM llmtrace.check_period(since, until);
@@ -302,7 +302,7 @@ COMMENT ON FUNCTION llmtrace.payload_dup(timestamptz, timestamptz) IS
 CREATE FUNCTION llmtrace.attr_weight(
 	since timestamptz DEFAULT now() - interval '7 days', until timestamptz DEFAULT 'infinity')
 	RETURNS TABLE (key text, column_name text, span_count bigint, trace_count bigint, bytes_total bigint, body_bytes bigint)
-	LANGUAGE plpgsql STABLE ROWS 100
+	LANGUAGE plpgsql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	PERFORM llmtrace.check_period(since, until);

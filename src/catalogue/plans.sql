@@ -153,7 +153,7 @@ CREATE FUNCTION llmtrace.plan_cycle_report(
 	RETURNS TABLE (trace_id uuid, started_at timestamptz, plan_source text, agent_name text, feature text, cycle text,
 		step_count bigint, waiting_count bigint, stalled_at timestamptz, tokens_after_stall bigint,
 		cost_after_stall_usd numeric)
-	LANGUAGE plpgsql STABLE ROWS 20
+	LANGUAGE plpgsql STABLE ROWS 20 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	PERFORM llmtrace.check_period(since, until);

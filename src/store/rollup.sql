@@ -247,8 +247,8 @@ AS $$
 DECLARE
 	total bigint;
 	done bigint := 0;
-	refreshed timestamptz;
-	told_at timestamptz := pg_catalog.clock_timestamp();
+	refreshed pg_catalog.timestamptz;
+	told_at pg_catalog.timestamptz := pg_catalog.clock_timestamp();
 BEGIN
 	SELECT count(DISTINCT d."time") INTO total FROM llmtrace.rollup_dirty d WHERE NOT d.is_day;
 	-- One sweep over hours, one over days: it ends while hours are being marked.
