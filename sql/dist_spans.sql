@@ -46,6 +46,7 @@ FROM (SELECT dist_spans_agg(t, '{ kind = tool }', 'duration_ms') AS d, cat_spans
 	dist_spans_by_agg(t, '{ }', 'duration_ms', 'model') AS g FROM run) x;
 SELECT count(*) FROM (SELECT dist_spans_by_agg(t, '{ }', 'duration_ms', 'model') OVER (ORDER BY i) g, dist_spans_agg(t, '{ }', 'depth') OVER (ORDER BY i) d FROM run) x
 WHERE dist_count(d) > 0 AND cardinality(g) > 0;
+RESET parallel_setup_cost; RESET parallel_tuple_cost; RESET min_parallel_table_scan_size; RESET max_parallel_workers_per_gather;
 
 -- Nothing to count, and mistakes.
 SELECT dist_spans_agg(t, '{ }', 'depth') FROM run WHERE false;

@@ -171,8 +171,10 @@ StaticAssertDecl(COLUMN_COUNT <= 64, "columns must fit into a bit map");
  */
 typedef struct ValueColumn
 {
-	Value	   *values;
+	Value	   *values;			/* NULL if not decoded */
 	uint32		mask;			/* 0 if there is one for all, else all bits */
+	uint8		form;			/* as on disk */
+	uint8		type;
 } ValueColumn;
 
 /*

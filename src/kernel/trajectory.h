@@ -33,14 +33,16 @@
  *		scopes	varint count, each: strings name, version, schema URL, varint
  *				dropped attributes, attributes
  *		shapes	varint count, each: varint number of keys, numbers of keys
+ *		strings	more of them, numbered on: those of the classes' values
  *		classes	each: string name, varint shape, varint resource, varint scope,
- *				varint flags, string trace state
+ *				varint flags, string trace state; then for each key of its shape
+ *				byte type | 16 × ColumnForm, and if all spans of the class have
+ *				one value that is not long, that value
  *				… and the values:
  *		strings	more of them, numbered on: those that no table has
- *		columns	for each class, for each key of its shape: byte type, or 0x10 +
- *				type if all spans of the class have one value, which follows
- *				once, or 0x20 if types differ; then the values in the order
- *				of the spans, each preceded by its type if types differ
+ *		columns	for each class, for each key of its shape that has no value yet:
+ *				the values in the order of the spans, each preceded by its type
+ *				if types differ; or only one, if all are the same
  *		messages	spans with a status message: ordinals, string each
  *		dropped		spans with dropped counts: ordinals, 3 varints each:
  *				attributes, events, links
@@ -52,8 +54,8 @@
  *				link: 16 bytes trace id, 8 bytes span id, string trace state,
  *				varint flags, varint dropped attributes, attributes
  *
- *	string		varint: the string's number, plus one; or, among the values, 0
- *				for the first of their strings that nothing before refers to
+ *	string		varint: the string's number, plus one; or, among values, 0 for
+ *				the first of the strings before them that no 0 has stood for
  *	ordinals	varint count of spans, then before each span's part a varint: its
  *				ordinal (from 0) minus the one before
  *	attributes	varint count, each: varint key, byte type, payload
@@ -91,9 +93,17 @@ typedef enum Codec
 #define KEY_DERIVED 2
 #define KEY_MAPPED 4			/* flag */
 
-/* The type byte of a column; or a ValueType.  On disk. */
-#define COLUMN_CONSTANT 0x10	/* flag */
-#define COLUMN_MIXED 0x20
+/* How the values of an attribute stand in a class.  On disk. */
+typedef enum ColumnForm
+{
+	COLUMN_UNIFORM = 0,			/* one type */
+	COLUMN_CONSTANT = 1,		/* one value, with the class */
+	COLUMN_MIXED = 2,			/* each with its type */
+	COLUMN_LONG_CONSTANT = 3	/* one value, among the values */
+} ColumnForm;
+
+/* A value larger than this is long, in bytes. */
+#define VALUE_SHORT_LEN 64
 
 #define TRAJECTORY_OPEN_ROOT 0x01	/* a root's end is unknown */
 #define TRAJECTORY_OPEN_SPAN 0x02	/* some span's end is unknown */
@@ -154,7 +164,7 @@ typedef struct SpanClass
 	uint8		kind;			/* OperationKind */
 	bool		is_error;
 	uint32		span_count;
-	uint32		first_column;	/* in Trajectory.columns */
+	ValueColumn *columns;		/* as many as the shape has keys */
 } SpanClass;
 
 /* A root that names a parent. */
@@ -203,7 +213,7 @@ typedef struct Trajectory
 	RootParent *root_parents;
 	uint32		root_parent_count;
 
-	/* cold: what spans share, then the rest */
+	/* cold: what spans share, the values of whole classes among it; the rest */
 	bool		has_tables;
 	bool		has_cold;
 	const uint8 *cold;			/* decompressed … */
@@ -223,7 +233,6 @@ typedef struct Trajectory
 	uint32		shape_count;
 	SpanClass  *classes;
 	uint32		class_count;
-	ValueColumn *columns;		/* of all classes */
 	uint32	   *class_index;	/* each span's place among those of its class */
 	uint32		max_attributes; /* of one span */
 	SpanExtra **extras;			/* NULL, or NULL for spans without */
@@ -281,7 +290,7 @@ trajectory_columns(const Trajectory *t, uint32 ordinal)
 	return (SpanColumns) {
 		.shape = &t->shapes[class->shape],
 			.keys = t->keys,
-			.columns = t->columns + class->first_column,
+			.columns = class->columns,
 			.index = t->class_index[ordinal]
 	};
 }

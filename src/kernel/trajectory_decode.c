@@ -457,7 +457,7 @@ decode_strings(Trajectory *t, Cursor *c)
 	}
 }
 
-/* The next string, or one by its number; in the tables there is no next one. */
+/* The next string, or one by its number; before values there is no next one. */
 static inline Bytes
 decode_string(Trajectory *t, Cursor *c, const char *what)
 {
@@ -635,97 +635,93 @@ decode_shapes(Trajectory *t, Cursor *c)
 	}
 }
 
+/* One attribute of all n spans of a class, or one value for all of them. */
+static void
+decode_column(Trajectory *t, Cursor *c, uint32 n, ValueColumn *column)
+{
+	Value	   *values;
+
+	if (column->mask == 0)
+		n = 1;
+	column->values = values = alloc_array(t, n, sizeof(Value));
+	if (column->form == COLUMN_MIXED)
+		for (uint32 i = 0; i < n; i++)
+			decode_payload(t, c, cursor_byte(c, "columns"), &values[i]);
+	else if (column->type == VALUE_STRING)
+		for (uint32 i = 0; i < n; i++)
+			values[i] = value_string(decode_string(t, c, "columns"));
+	else if (column->type == VALUE_INT)
+		for (uint32 i = 0; i < n; i++)
+			values[i] = value_int(unzigzag(cursor_long_varint(c, "columns")));
+	else
+		for (uint32 i = 0; i < n; i++)
+			decode_payload(t, c, column->type, &values[i]);
+}
+
+/* The form of one attribute of a class, and its value if it has one. */
+static void
+decode_column_form(Trajectory *t, Cursor *c, ValueColumn *column)
+{
+	uint8		byte = cursor_byte(c, "classes");
+
+	column->values = NULL;
+	column->form = byte >> 4;
+	column->type = byte & 0x0f;
+	if (column->form > COLUMN_LONG_CONSTANT || column->type >= VALUE_TYPE_COUNT ||
+		(column->form == COLUMN_MIXED && column->type != 0))
+		bytes_corrupt("classes");
+	/* the values of one type without payload are all the same */
+	column->mask = column->form == COLUMN_MIXED ||
+		(column->form == COLUMN_UNIFORM && column->type != VALUE_EMPTY) ? PG_UINT32_MAX : 0;
+	if (column->form == COLUMN_CONSTANT)
+		decode_column(t, c, 1, column);
+}
+
 static void
 decode_class_table(Trajectory *t, Cursor *c)
 {
 	for (uint32 i = 0; i < t->class_count; i++)
 	{
 		SpanClass  *class = &t->classes[i];
+		uint32		nkeys;
 
+		CHECK_FOR_INTERRUPTS();
 		class->name = decode_string(t, c, "classes");
 		class->shape = cursor_index(c, t->shape_count, "classes");
 		class->resource = cursor_index(c, t->resource_count, "classes");
 		class->scope = cursor_index(c, t->scope_count, "classes");
 		class->flags = cursor_uint32(c, "classes");
 		class->trace_state = decode_string(t, c, "classes");
+
+		nkeys = t->shapes[class->shape].nkeys;
+		/* each column takes a byte at least */
+		if (nkeys > cursor_left(c))
+			bytes_corrupt("classes");
+		t->max_attributes = Max(t->max_attributes, nkeys);
+		class->columns = alloc_array(t, nkeys, sizeof(ValueColumn));
+		for (uint32 k = 0; k < nkeys; k++)
+			decode_column_form(t, c, &class->columns[k]);
 	}
 }
 
-/* One attribute of all n spans of a class. */
-static void
-decode_column(Trajectory *t, Cursor *c, uint32 n, ValueColumn *column)
-{
-	uint8		type = cursor_byte(c, "columns");
-	Value	   *values;
-
-	if (type == (COLUMN_MIXED | COLUMN_CONSTANT))
-		bytes_corrupt("columns");
-	column->mask = 0;
-	if (type & COLUMN_CONSTANT || type == VALUE_EMPTY)
-		n = 1;
-	else
-		column->mask = PG_UINT32_MAX;
-	column->values = values = alloc_array(t, n, sizeof(Value));
-	if (type == (VALUE_STRING | COLUMN_CONSTANT))
-	{
-		*values = value_string(decode_string(t, c, "columns"));
-		return;
-	}
-
-	switch (type & ~COLUMN_CONSTANT)
-	{
-		case VALUE_STRING:
-			for (uint32 i = 0; i < n; i++)
-				values[i] = value_string(decode_string(t, c, "columns"));
-			break;
-		case VALUE_INT:
-			for (uint32 i = 0; i < n; i++)
-				values[i] = value_int(unzigzag(cursor_long_varint(c, "columns")));
-			break;
-		case COLUMN_MIXED:
-			for (uint32 i = 0; i < n; i++)
-				decode_payload(t, c, cursor_byte(c, "columns"), &values[i]);
-			break;
-		default:
-			for (uint32 i = 0; i < n; i++)
-				decode_payload(t, c, type & ~COLUMN_CONSTANT, &values[i]);
-			break;
-	}
-}
-
+/* The attributes that have no value from the class table. */
 static void
 decode_columns(Trajectory *t, Cursor *c)
 {
-	ValueColumn *column;
-	uint64		columns = 0;
-
 	t->class_index = alloc_array(t, t->n, sizeof(uint32));
 	for (uint32 i = 0; i < t->n; i++)
 		t->class_index[i] = t->classes[t->span_class[i]].span_count++;
 
 	for (uint32 i = 0; i < t->class_count; i++)
 	{
-		SpanClass  *class = &t->classes[i];
-		uint32		nkeys = t->shapes[class->shape].nkeys;
-
-		if (class->span_count == 0)
-			bytes_corrupt("classes");
-		class->first_column = (uint32) columns;
-		columns += nkeys;
-		t->max_attributes = Max(t->max_attributes, nkeys);
-	}
-	/* each takes a byte at least */
-	if (columns > cursor_left(c))
-		bytes_corrupt("columns");
-	t->columns = column = alloc_array(t, columns, sizeof(ValueColumn));
-
-	for (uint32 i = 0; i < t->class_count; i++)
-	{
 		const SpanClass *class = &t->classes[i];
 
 		CHECK_FOR_INTERRUPTS();
+		if (class->span_count == 0)
+			bytes_corrupt("classes");
 		for (uint32 k = 0; k < t->shapes[class->shape].nkeys; k++)
-			decode_column(t, c, class->span_count, column++);
+			if (class->columns[k].values == NULL)
+				decode_column(t, c, class->span_count, &class->columns[k]);
 	}
 }
 
@@ -862,6 +858,7 @@ trajectory_decode_tables(Trajectory *t)
 	decode_resources(t, &c);
 	decode_scopes(t, &c);
 	decode_shapes(t, &c);
+	decode_strings(t, &c);
 	decode_class_table(t, &c);
 	if (cursor_left(&c) != 0)
 		bytes_corrupt("tables");
@@ -979,7 +976,7 @@ check_columns(const Trajectory *t)
 
 		for (uint32 k = 0; k < t->shapes[class->shape].nkeys; k++)
 		{
-			const ValueColumn *column = &t->columns[class->first_column + k];
+			const ValueColumn *column = &class->columns[k];
 			uint32		n = column->mask == 0 ? 1 : class->span_count;
 
 			CHECK_FOR_INTERRUPTS();

@@ -40,7 +40,7 @@ struct TrajectoryEncoder
 	MemoryContext context;		/* of the encoder */
 	MemoryContext scratch;		/* of one trace */
 	uint64		trace;			/* counts traces, from 1 */
-	bool		in_values;		/* the tables are numbered */
+	bool		refers_to_next; /* 0 stands for a string's first reference */
 
 	/* the trace at hand, in preorder */
 	uint32		n;
@@ -49,6 +49,9 @@ struct TrajectoryEncoder
 	uint8	   *kind;
 	bool	   *is_error;
 	uint32	   *span_class;
+	uint32	   *class_spans;	/* the spans by class … */
+	uint32	   *class_ends;		/* … and where those of each end */
+	uint8	   *columns;		/* form and type, of all classes' */
 
 	Dictionary	strings;
 	Dictionary	resource_bytes; /* serialised, to tell them apart */
@@ -63,6 +66,7 @@ struct TrajectoryEncoder
 	StringInfoData big_pops;
 	StringInfoData times;
 	StringInfoData cold;
+	StringInfoData class_table;
 	StringInfoData values;		/* columns and what follows them */
 	StringInfoData item;		/* one resource or scope */
 };
@@ -152,6 +156,7 @@ trajectory_encoder_create(SpanSet *set)
 	initStringInfo(&e->big_pops);
 	initStringInfo(&e->times);
 	initStringInfo(&e->cold);
+	initStringInfo(&e->class_table);
 	initStringInfo(&e->values);
 	initStringInfo(&e->item);
 	MemoryContextSwitchTo(old);
@@ -170,7 +175,7 @@ begin_trace(TrajectoryEncoder *e, uint32 n)
 	MemoryContextReset(e->scratch);
 	e->trace++;
 	e->n = n;
-	e->in_values = false;
+	e->refers_to_next = false;
 	dictionary_reset(&e->strings, n * 2);
 	dictionary_reset(&e->resource_bytes, 8);
 	dictionary_reset(&e->scope_bytes, 8);
@@ -180,6 +185,7 @@ begin_trace(TrajectoryEncoder *e, uint32 n)
 	resetStringInfo(&e->big_pops);
 	resetStringInfo(&e->times);
 	resetStringInfo(&e->cold);
+	resetStringInfo(&e->class_table);
 	resetStringInfo(&e->values);
 }
 
@@ -241,14 +247,14 @@ string_number(TrajectoryEncoder *e, Bytes s)
 	return dictionary_number(&e->strings, s, &is_new);
 }
 
-/* A reference to a string: among the values, 0 if it is the next new one. */
+/* A reference to a string: among values, 0 if it is the next new one. */
 static void
 put_string(TrajectoryEncoder *e, StringInfo buf, Bytes s)
 {
 	bool		is_new;
 	uint32		number = dictionary_number(&e->strings, s, &is_new);
 
-	put_varint(buf, is_new && e->in_values ? 0 : (uint64) number + 1);
+	put_varint(buf, is_new && e->refers_to_next ? 0 : (uint64) number + 1);
 }
 
 static uint32
@@ -500,54 +506,18 @@ put_root_parents(TrajectoryEncoder *e, TrajectoryHeader *header)
 	}
 }
 
-/* One attribute of all spans of a class. */
+/* The spans by class, in order: counting sort. */
 static void
-put_column(TrajectoryEncoder *e, const uint32 *spans, uint32 n, uint32 place)
-{
-	StringInfo	buf = &e->values;
-	const Value *first = &e->spans[spans[0]]->attributes.values[place];
-	bool		is_constant = true;
-	bool		is_uniform = true;
-
-	for (uint32 i = 1; i < n && is_uniform; i++)
-	{
-		const Value *v = &e->spans[spans[i]]->attributes.values[place];
-
-		if (v->type != first->type)
-			is_uniform = is_constant = false;
-		else if (is_constant)
-			is_constant = value_compare(v, first) == 0;
-	}
-	if (is_constant)
-	{
-		put_byte(buf, COLUMN_CONSTANT | first->type);
-		put_payload(e, buf, first);
-		return;
-	}
-	put_byte(buf, is_uniform ? first->type : COLUMN_MIXED);
-	for (uint32 i = 0; i < n; i++)
-	{
-		const Value *v = &e->spans[spans[i]]->attributes.values[place];
-
-		if (!is_uniform)
-			put_byte(buf, v->type);
-		put_payload(e, buf, v);
-	}
-}
-
-static void
-put_columns(TrajectoryEncoder *e)
+sort_by_class(TrajectoryEncoder *e)
 {
 	uint32		classes = e->classes.count;
-	uint32	   *first = scratch_alloc(e, (classes + 1) * sizeof(uint32));
-	uint32	   *spans = scratch_alloc(e, e->n * sizeof(uint32));
+	uint32	   *next = scratch_alloc(e, (classes + 1) * sizeof(uint32));
 	uint64		values = 0;
 
-	/* the spans by class, in order: counting sort */
-	memset(first, 0, (classes + 1) * sizeof(uint32));
+	memset(next, 0, (classes + 1) * sizeof(uint32));
 	for (uint32 i = 0; i < e->n; i++)
 	{
-		first[e->span_class[i] + 1]++;
+		next[e->span_class[i] + 1]++;
 		values += e->spans[i]->attributes.n;
 	}
 	if (values > TRAJECTORY_MAX_VALUES)
@@ -558,20 +528,131 @@ put_columns(TrajectoryEncoder *e)
 						   (unsigned long long) values,
 						   (unsigned long long) TRAJECTORY_MAX_VALUES)));
 	for (uint32 c = 0; c < classes; c++)
-		first[c + 1] += first[c];
+		next[c + 1] += next[c];
+	e->class_spans = scratch_alloc(e, e->n * sizeof(uint32));
 	for (uint32 i = 0; i < e->n; i++)
-		spans[first[e->span_class[i]]++] = i;
+		e->class_spans[next[e->span_class[i]]++] = i;
+	/* what was the start of a class is its end now */
+	e->class_ends = next;
+}
 
-	/* first[c] is now the end of class c */
-	for (uint32 c = 0; c < classes; c++)
+/* The spans of a class. */
+static const uint32 *
+class_members(const TrajectoryEncoder *e, uint32 class, uint32 *n)
+{
+	uint32		from = class == 0 ? 0 : e->class_ends[class - 1];
+
+	*n = e->class_ends[class] - from;
+	return e->class_spans + from;
+}
+
+static const Value *
+span_attribute(const TrajectoryEncoder *e, uint32 span, uint32 place)
+{
+	return &e->spans[span]->attributes.values[place];
+}
+
+/* How one attribute of all spans of a class is written. */
+static ColumnForm
+column_form(const TrajectoryEncoder *e, const uint32 *spans, uint32 n, uint32 place)
+{
+	const Value *first = span_attribute(e, spans[0], place);
+	ColumnForm	form = first->len > VALUE_SHORT_LEN ? COLUMN_LONG_CONSTANT : COLUMN_CONSTANT;
+
+	for (uint32 i = 1; i < n; i++)
 	{
-		uint32		from = c == 0 ? 0 : first[c - 1];
-		uint32		count = first[c] - from;
-		uint32		nkeys = e->spans[spans[from]]->attributes.n;
+		const Value *v = span_attribute(e, spans[i], place);
+
+		if (v->type != first->type)
+			return COLUMN_MIXED;
+		if (form != COLUMN_UNIFORM && value_compare(v, first) != 0)
+			form = COLUMN_UNIFORM;
+	}
+	return form;
+}
+
+/* What all spans of a class have in common, the form of what they do not. */
+static void
+put_class(TrajectoryEncoder *e, uint32 class, uint8 *columns)
+{
+	StringInfo	buf = &e->class_table;
+	const ClassRecord *record = class_record(e, class);
+	uint32		n;
+	const uint32 *spans = class_members(e, class, &n);
+	uint32		nkeys = e->spans[spans[0]]->attributes.n;
+
+	put_varint(buf, (uint64) record->name + 1);
+	put_varint(buf, record->shape);
+	put_varint(buf, record->resource);
+	put_varint(buf, record->scope);
+	put_varint(buf, record->flags);
+	put_varint(buf, (uint64) record->trace_state + 1);
+	for (uint32 k = 0; k < nkeys; k++)
+	{
+		const Value *first = span_attribute(e, spans[0], k);
+		ColumnForm	form = column_form(e, spans, n, k);
+
+		columns[k] = form << 4 | (form == COLUMN_MIXED ? 0 : first->type);
+		put_byte(buf, columns[k]);
+		if (form == COLUMN_CONSTANT)
+			put_payload(e, buf, first);
+	}
+}
+
+/* The class table, and the forms of all columns. */
+static void
+put_classes(TrajectoryEncoder *e)
+{
+	uint8	   *columns;
+	uint64		count = 0;
+
+	sort_by_class(e);
+	for (uint32 c = 0; c < e->classes.count; c++)
+		count += e->set->shapes[e->shapes.members[class_record(e, c)->shape]].nkeys;
+	e->columns = columns = scratch_alloc(e, count);
+	for (uint32 c = 0; c < e->classes.count; c++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		put_class(e, c, columns);
+		columns += e->set->shapes[e->shapes.members[class_record(e, c)->shape]].nkeys;
+	}
+}
+
+/* One attribute of all spans of a class that does not stand with the class. */
+static void
+put_column(TrajectoryEncoder *e, const uint32 *spans, uint32 n, uint32 place, ColumnForm form)
+{
+	if (form == COLUMN_LONG_CONSTANT)
+		n = 1;
+	for (uint32 i = 0; i < n; i++)
+	{
+		const Value *v = span_attribute(e, spans[i], place);
+
+		if (form == COLUMN_MIXED)
+			put_byte(&e->values, v->type);
+		put_payload(e, &e->values, v);
+	}
+}
+
+static void
+put_columns(TrajectoryEncoder *e)
+{
+	const uint8 *column = e->columns;
+
+	for (uint32 c = 0; c < e->classes.count; c++)
+	{
+		uint32		n;
+		const uint32 *spans = class_members(e, c, &n);
+		uint32		nkeys = e->spans[spans[0]]->attributes.n;
 
 		CHECK_FOR_INTERRUPTS();
 		for (uint32 k = 0; k < nkeys; k++)
-			put_column(e, spans + from, count, k);
+		{
+			ColumnForm	form = *column++ >> 4;
+
+			if (form != COLUMN_CONSTANT)
+				put_column(e, spans, n, k, form);
+		}
 	}
 }
 
@@ -797,22 +878,6 @@ put_shapes(TrajectoryEncoder *e, StringInfo buf)
 	}
 }
 
-static void
-put_classes(TrajectoryEncoder *e, StringInfo buf)
-{
-	for (uint32 i = 0; i < e->classes.count; i++)
-	{
-		const ClassRecord *class = class_record(e, i);
-
-		put_varint(buf, (uint64) class->name + 1);
-		put_varint(buf, class->shape);
-		put_varint(buf, class->resource);
-		put_varint(buf, class->scope);
-		put_varint(buf, class->flags);
-		put_varint(buf, (uint64) class->trace_state + 1);
-	}
-}
-
 /* The strings from a number on, up to another. */
 static void
 put_strings(TrajectoryEncoder *e, uint32 from, uint32 to)
@@ -824,26 +889,35 @@ put_strings(TrajectoryEncoder *e, uint32 from, uint32 to)
 		put_bytes(&e->cold, e->strings.items[i].data, e->strings.items[i].len);
 }
 
-/* What spans share; its strings are numbered now. */
+/*
+ * What spans share.  Strings of values stand before those, but are known only
+ * when they have been written.
+ */
 static void
 put_tables(TrajectoryEncoder *e)
 {
+	uint32		first;
+
 	number_all_keys(e);
 	put_strings(e, 0, e->strings.count);
 	put_keys(e, &e->cold);
 	put_items(&e->cold, &e->resource_bytes);
 	put_items(&e->cold, &e->scope_bytes);
 	put_shapes(e, &e->cold);
-	put_classes(e, &e->cold);
+
+	first = e->strings.count;
+	e->refers_to_next = true;
+	put_classes(e);
+	put_strings(e, first, e->strings.count);
+	put_bytes(&e->cold, e->class_table.data, e->class_table.len);
 }
 
-/* The rest; its strings stand first, but are known when all has been written. */
+/* The rest, likewise. */
 static void
 put_values(TrajectoryEncoder *e)
 {
 	uint32		first = e->strings.count;
 
-	e->in_values = true;
 	put_columns(e);
 	put_sparse(e, has_message, put_message);
 	put_sparse(e, has_dropped, put_dropped);
