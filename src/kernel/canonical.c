@@ -186,26 +186,21 @@ void
 shape_prepare(Shape *shape, const Key *keys, uint32 *room)
 {
 	uint32		n = 0;
+	uint32		rules = 0;		/* bit r: some key has rule r */
 	bool		is_short = shape->nkeys <= 32;
 
 	shape->aliases = room;
 	shape->columns = 0;
-	shape->has_rules = false;
-	shape->has_prompt = false;
-	shape->has_plan = false;
 	for (uint32 i = 0; i < Min(shape->nkeys, 0x10000); i++)
 	{
 		const Key  *key = &keys[shape->keys[i]];
 		uint32		alias;
 
-		if (key->rule == DERIVE_PROMPT || key->rule == DERIVE_REQUEST)
-			shape->has_prompt = true;
-		if (key->rule == DERIVE_PLAN || (key->column == COLUMN_PLAN && !key->is_derived))
-			shape->has_plan = true;
-		if (key->rule != DERIVE_NOTHING && key->rule != DERIVE_PROMPT && key->rule != DERIVE_PLAN)
-			shape->has_rules = true;
+		rules |= 1 << key->rule;
 		if (key->column == COLUMN_NONE)
 			continue;
+		if (key->column == COLUMN_PLAN && !key->is_derived)
+			rules |= 1 << DERIVE_PLAN;
 		alias = (uint32) key->column << 24 | (uint32) key->rank << 16 | i;
 		if (is_short)
 			insert_alias(shape->aliases, n, alias);
@@ -215,6 +210,9 @@ shape_prepare(Shape *shape, const Key *keys, uint32 *room)
 		shape->columns |= UINT64_C(1) << key->column;
 	}
 	shape->alias_count = n;
+	shape->has_prompt = (rules & (1 << DERIVE_PROMPT | 1 << DERIVE_REQUEST)) != 0;
+	shape->has_plan = (rules & 1 << DERIVE_PLAN) != 0;
+	shape->has_rules = (rules & ~(1 << DERIVE_NOTHING | 1 << DERIVE_PROMPT | 1 << DERIVE_PLAN)) != 0;
 	if (!is_short)
 		sort_aliases(shape->aliases, n);
 }

@@ -32,15 +32,6 @@ typedef struct CallGoal
 	const Value *arguments;
 } CallGoal;
 
-/* The latest attempt of one parent, kind, name and goal. */
-typedef struct CallGroup
-{
-	bool		is_used;
-	uint32		hash;
-	uint32		ordinal;
-	CallGoal	goal;
-} CallGroup;
-
 bool
 kind_is_call(uint8 kind)
 {
@@ -86,16 +77,18 @@ is_same_value(const Value *x, const Value *y)
 }
 
 static bool
-is_same_call(const Trajectory *t, uint32 a, const CallGoal *goal, const CallGroup *group)
+is_same_call(const Trajectory *t, uint32 a, const CallGoal *goal, uint32 b)
 {
-	uint32		b = group->ordinal;
 	const SpanClass *class = trajectory_class(t, a);
 	const SpanClass *other = trajectory_class(t, b);
+	CallGoal	other_goal;
 
-	return t->parent[a] == t->parent[b] && class->kind == other->kind &&
-		bytes_equal(class->name, other->name) &&
-		is_same_value(goal->tool, group->goal.tool) &&
-		is_same_value(goal->arguments, group->goal.arguments);
+	if (t->parent[a] != t->parent[b] || class->kind != other->kind ||
+		!bytes_equal(class->name, other->name))
+		return false;
+	other_goal = call_goal(t, b);
+	return is_same_value(goal->tool, other_goal.tool) &&
+		is_same_value(goal->arguments, other_goal.arguments);
 }
 
 static int32
@@ -178,7 +171,8 @@ read_attempt(const Trajectory *t, uint32 ordinal, int32 resends, LogicalCall *ca
 	int32		retries;
 
 	call->attempt = 1;
-	if (column_int(&columns, COLUMN_ATTEMPT, &attempt) && attempt > 0 && attempt <= PG_INT32_MAX)
+	if (column_is_borne(&columns, COLUMN_ATTEMPT) &&
+		column_int(&columns, COLUMN_ATTEMPT, &attempt) && attempt > 0 && attempt <= PG_INT32_MAX)
 	{
 		call->attempt = (int32) attempt;
 		call->source = ATTEMPT_ATTRIBUTE;
@@ -195,16 +189,19 @@ read_attempt(const Trajectory *t, uint32 ordinal, int32 resends, LogicalCall *ca
 	}
 }
 
-/* Is this span another attempt of the call that an earlier one began? */
+/*
+ * Is this span another attempt of the call of an earlier one?  has_arguments
+ * tells whether those are recorded, the same for both.
+ */
 static bool
-continues(const Trajectory *t, uint32 ordinal, const CallGroup *group, LogicalCall *call,
-		  const LogicalCall *previous)
+continues(const Trajectory *t, uint32 ordinal, uint32 earlier, bool has_arguments,
+		  LogicalCall *call, const LogicalCall *previous)
 {
-	bool		has_failed = trajectory_class(t, group->ordinal)->is_error;
-	int64		previous_end = t->end_ns[group->ordinal];
+	bool		has_failed = trajectory_class(t, earlier)->is_error;
+	int64		previous_end = t->end_ns[earlier];
 	bool		overlaps = previous_end == TIME_OPEN || t->start_ns[ordinal] < previous_end;
 
-	call->is_hedge = overlaps && group->goal.arguments != NULL;
+	call->is_hedge = overlaps && has_arguments;
 	if (call->source == ATTEMPT_ATTRIBUTE && call->attempt <= previous->attempt)
 		call->is_hedge = false;
 	if (call->source == ATTEMPT_ATTRIBUTE)
@@ -219,8 +216,10 @@ logical_calls(const Trajectory *t)
 	LogicalCall *calls = palloc_extended(t->n * sizeof(LogicalCall),
 										 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	uint32		mask = pg_nextpower2_32(Max(t->n, 4)) * 2 - 1;
-	CallGroup  *groups = palloc_extended(((size_t) mask + 1) * sizeof(CallGroup),
-										 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	/* the latest attempt of one parent, kind, name and goal; plus one */
+	uint32	   *slots = palloc_extended(((size_t) mask + 1) * sizeof(uint32),
+										MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	uint32	   *hashes = palloc_extended(t->n * sizeof(uint32), MCXT_ALLOC_HUGE);
 	int32	   *resends = gather_resends(t);
 	uint32	   *name_hashes = palloc_extended(Max(t->class_count, 1) * sizeof(uint32), MCXT_ALLOC_HUGE);
 	int32		count = 0;
@@ -232,8 +231,6 @@ logical_calls(const Trajectory *t)
 	{
 		LogicalCall *call = &calls[i];
 		CallGoal	goal;
-		CallGroup  *group;
-		uint32		hash;
 		uint32		h;
 
 		CHECK_FOR_INTERRUPTS();
@@ -243,17 +240,16 @@ logical_calls(const Trajectory *t)
 		read_attempt(t, i, resends ? resends[i] : 0, call);
 
 		goal = call_goal(t, i);
-		hash = call_hash(t, i, name_hashes[t->span_class[i]], &goal);
-		h = hash & mask;
-		while (groups[h].is_used &&
-			   (groups[h].hash != hash ||
-				!is_same_call(t, i, &goal, &groups[h])))
+		hashes[i] = call_hash(t, i, name_hashes[t->span_class[i]], &goal);
+		h = hashes[i] & mask;
+		while (slots[h] != 0 && (hashes[slots[h] - 1] != hashes[i] ||
+								 !is_same_call(t, i, &goal, slots[h] - 1)))
 			h = (h + 1) & mask;
-		group = &groups[h];
 
-		if (group->is_used && continues(t, i, group, call, &calls[group->ordinal]))
+		if (slots[h] != 0 && continues(t, i, slots[h] - 1, goal.arguments != NULL,
+									   call, &calls[slots[h] - 1]))
 		{
-			const LogicalCall *previous = &calls[group->ordinal];
+			const LogicalCall *previous = &calls[slots[h] - 1];
 
 			call->call = previous->call;
 			if (call->source != ATTEMPT_ATTRIBUTE && previous->attempt < PG_INT32_MAX)
@@ -267,9 +263,10 @@ logical_calls(const Trajectory *t)
 			call->call = count++;
 			call->is_hedge = false;
 		}
-		*group = (CallGroup) {true, hash, i, goal};
+		slots[h] = i + 1;
 	}
 	pfree(name_hashes);
-	pfree(groups);
+	pfree(hashes);
+	pfree(slots);
 	return calls;
 }

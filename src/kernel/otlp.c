@@ -51,12 +51,33 @@ span_id_from_bytes(const uint8 *bytes)
 	return id;
 }
 
+/*
+ * The eight digits of a number as the bytes of another: its nibbles, moved into
+ * bytes of their own, all made digits at once.
+ */
+static uint64
+hex_digits(uint32 number)
+{
+	uint64		x = number;
+	uint64		is_letter;
+
+	x = (x | x << 16) & UINT64_C(0x0000ffff0000ffff);
+	x = (x | x << 8) & UINT64_C(0x00ff00ff00ff00ff);
+	x = (x | x << 4) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+	is_letter = (x + UINT64_C(0x0606060606060606)) >> 4 & UINT64_C(0x0101010101010101);
+	x += UINT64_C(0x3030303030303030) + is_letter * ('a' - '0' - 10);
+	return pg_hton64(x);
+}
+
 /* The 16 digits of a span id, not terminated. */
 void
 span_id_hex(uint64 span_id, char *digits)
 {
-	for (int i = SPAN_ID_DIGITS - 1; i >= 0; i--, span_id >>= 4)
-		digits[i] = "0123456789abcdef"[span_id & 15];
+	uint64		high = hex_digits(span_id >> 32);
+	uint64		low = hex_digits((uint32) span_id);
+
+	memcpy(digits, &high, sizeof(high));
+	memcpy(digits + sizeof(high), &low, sizeof(low));
 }
 
 void

@@ -34,6 +34,8 @@ row_writer_init(RowWriter *w, FunctionCallInfo fcinfo)
 	rsinfo->setResult = w->store;
 	rsinfo->setDesc = NULL;
 	w->desc = rsinfo->expectedDesc;
+	if (w->desc->natts > ROW_MAX_COLUMNS)
+		elog(ERROR, "a row of %d columns cannot be written", w->desc->natts);
 	w->data_start = MAXALIGN(SizeofMinimalTupleHeader + BITMAPLEN(w->desc->natts));
 	w->max = 1024;
 	w->tuple = palloc(w->max);
@@ -57,6 +59,7 @@ row_begin(RowWriter *w)
 	memset(w->tuple, 0, w->data_start);
 	w->len = w->data_start;
 	w->column = 0;
+	w->not_null = 0;
 }
 
 void
@@ -64,12 +67,15 @@ row_end(RowWriter *w)
 {
 	MinimalTuple tuple = (MinimalTuple) w->tuple;
 	HeapTupleData heap_tuple;
+	uint8		bits[ROW_MAX_COLUMNS / 8];
 
 	Assert(w->column == w->desc->natts);
 	tuple->t_len = w->len;
 	tuple->t_infomask = HEAP_HASNULL | HEAP_HASVARWIDTH;
 	tuple->t_hoff = w->data_start + MINIMAL_TUPLE_OFFSET;
 	tuple->t_infomask2 = w->desc->natts;
+	store_uint64(bits, w->not_null);
+	memcpy(tuple->t_bits, bits, BITMAPLEN(w->desc->natts));
 	/* as a heap tuple, of which the store copies the minimal part */
 	heap_tuple.t_len = w->len + MINIMAL_TUPLE_OFFSET;
 	heap_tuple.t_data = (HeapTupleHeader) (w->tuple - MINIMAL_TUPLE_OFFSET);

@@ -25,7 +25,10 @@ typedef struct RowWriter
 	size_t		len;
 	size_t		data_start;
 	int			column;			/* the one that is written next */
+	uint64		not_null;		/* bit c: column c has a value */
 } RowWriter;
+
+#define ROW_MAX_COLUMNS 64
 
 extern void row_writer_init(RowWriter *w, FunctionCallInfo fcinfo);
 extern void row_begin(RowWriter *w);
@@ -53,15 +56,18 @@ row_null(RowWriter *w)
 	w->column++;
 }
 
+static inline void
+row_nulls(RowWriter *w, int count)
+{
+	w->column += count;
+}
+
 /* The next column has a value. */
 static inline void
 row_value(RowWriter *w)
 {
-	bits8	   *bits = ((MinimalTuple) w->tuple)->t_bits;
-
 	Assert(w->column < w->desc->natts);
-	bits[w->column / 8] |= 1 << (w->column % 8);
-	w->column++;
+	w->not_null |= UINT64_C(1) << w->column++;
 }
 
 static inline void
@@ -156,6 +162,40 @@ static inline void
 row_cstring(RowWriter *w, const char *s)
 {
 	row_text(w, (Bytes) {s, strlen(s)});
+}
+
+/*
+ * Neighbouring texts that many rows have in common, as they were written once:
+ * so short all together that none is padded.
+ */
+typedef struct RowRun
+{
+	uint8		columns;		/* up to 8 … */
+	uint8		not_null;		/* … of which these have a value */
+	uint8		len;
+	char		bytes[120];
+} RowRun;
+
+/* Keep the columns written since some column and length; false if they are long. */
+static inline bool
+row_run_keep(const RowWriter *w, int column, size_t len, RowRun *run)
+{
+	if (w->len - len > sizeof(run->bytes))
+		return false;
+	run->columns = w->column - column;
+	run->not_null = w->not_null >> column;
+	run->len = w->len - len;
+	memcpy(run->bytes, w->tuple + len, run->len);
+	return true;
+}
+
+/* Write the same columns again. */
+static inline void
+row_run_repeat(RowWriter *w, const RowRun *run)
+{
+	memcpy(row_reserve(w, 1, run->len), run->bytes, run->len);
+	w->not_null |= (uint64) run->not_null << w->column;
+	w->column += run->columns;
 }
 
 /* A value with a header of four bytes, not compressed, of int alignment. */

@@ -23,10 +23,11 @@ static const char *const usage_scope_names[] = {NULL, "own", "rollup"};
 void
 row_hex_id(RowWriter *w, uint64 span_id)
 {
-	char		digits[SPAN_ID_DIGITS];
+	char	   *p = row_reserve(w, 1, VARHDRSZ_SHORT + SPAN_ID_DIGITS);
 
-	span_id_hex(span_id, digits);
-	row_text(w, (Bytes) {digits, sizeof(digits)});
+	SET_VARSIZE_1B(p, VARHDRSZ_SHORT + SPAN_ID_DIGITS);
+	span_id_hex(span_id, p + VARHDRSZ_SHORT);
+	row_value(w);
 }
 
 void
@@ -89,6 +90,11 @@ span_facts(const Trajectory *t)
 	effective_ends(t->n, t->parent, t->start_ns, t->end_ns, ends);
 	self_times(t->n, t->parent, t->start_ns, t->end_ns, ends, facts.self_ns);
 	facts.calls = logical_calls(t);
+	facts.runs = palloc_extended(t->class_count * sizeof(ClassRuns *),
+								 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	for (uint32 i = 0; i < t->class_count; i++)
+		if (t->classes[i].span_count > 1)
+			facts.runs[i] = palloc0(sizeof(ClassRuns));
 	pfree(ends);
 	pfree(kinds);
 	return facts;
@@ -100,7 +106,7 @@ row_error_type(RowWriter *w, const Trajectory *t, uint32 ordinal)
 	char		room[SPAN_TEXT_ROOM];
 	Bytes		type;
 
-	if (span_error_type(t, ordinal, room, &type))
+	if (trajectory_class(t, ordinal)->is_error && span_error_type(t, ordinal, room, &type))
 		row_text(w, type);
 	else
 		row_null(w);
@@ -129,19 +135,52 @@ row_model(RowWriter *w, const SpanColumns *columns)
 		row_null(w);
 }
 
+/* What the span is, the columns name to span_kind. */
 static void
-row_tool(RowWriter *w, const SpanClass *class, const SpanColumns *columns)
+row_what(RowWriter *w, const Trajectory *t, const SpanClass *class, const SpanColumns *columns,
+		 ClassRuns *runs)
 {
-	Bytes		name;
+	int			column = w->column;
+	size_t		len = w->len;
 
-	if (!span_tool(class, columns, &name))
+	if (runs && runs->knows_what)
 	{
-		row_null(w);
-		row_null(w);
+		row_run_repeat(w, &runs->what);
 		return;
 	}
-	row_text(w, name);
-	row_column_text(w, columns, COLUMN_TOOL_CALL_ID);
+	row_text(w, class->name);
+	row_cstring(w, operation_kind_name(class->kind));
+	row_column_text(w, columns, COLUMN_OPERATION);
+	row_cstring(w, span_kind_names[class->span_kind]);
+	if (runs && class_is_constant(t, class, COLUMN_OPERATION))
+		runs->knows_what = row_run_keep(w, column, len, &runs->what);
+}
+
+/* Whom it called, the columns provider to tool_name. */
+static void
+row_who(RowWriter *w, const Trajectory *t, const SpanClass *class, const SpanColumns *columns,
+		ClassRuns *runs)
+{
+	int			column = w->column;
+	size_t		len = w->len;
+	Bytes		tool;
+
+	if (runs && runs->knows_who)
+	{
+		row_run_repeat(w, &runs->who);
+		return;
+	}
+	row_provider(w, columns);
+	row_model(w, columns);
+	if (span_tool(class, columns, &tool))
+		row_text(w, tool);
+	else
+		row_null(w);
+	if (runs && class_is_constant(t, class, COLUMN_PROVIDER) &&
+		class_is_constant(t, class, COLUMN_MODEL_REQUESTED) &&
+		class_is_constant(t, class, COLUMN_MODEL_RESPONDED) &&
+		class_is_constant(t, class, COLUMN_TOOL_NAME))
+		runs->knows_who = row_run_keep(w, column, len, &runs->who);
 }
 
 static void
@@ -174,9 +213,12 @@ row_usage(RowWriter *w, const SpanColumns *columns, const SpanFacts *facts, uint
 	bool		is_own = scope == USAGE_OWN;
 
 	if (scope == USAGE_NONE)
-		row_null(w);
-	else
-		row_cstring(w, usage_scope_names[scope]);
+	{
+		row_nulls(w, 8);
+		row_cost(w, columns);
+		return;
+	}
+	row_cstring(w, usage_scope_names[scope]);
 	row_tokens(w, is_own ? usage->input_tokens : TOKENS_UNKNOWN);
 	row_tokens(w, is_own ? usage->output_tokens : TOKENS_UNKNOWN);
 	row_own_tokens(w, columns, COLUMN_REASONING_TOKENS, is_own);
@@ -268,13 +310,11 @@ row_span(RowWriter *w, const Trajectory *t, const SpanFacts *facts, uint32 i)
 	const SpanClass *class = trajectory_class(t, i);
 	const SpanExtra *extra = trajectory_extra(t, i);
 	SpanColumns columns = trajectory_columns(t, i);
+	ClassRuns  *runs = facts->runs[t->span_class[i]];
 	RootKind	root_kind = trajectory_root_kind(t, i);
 
 	row_structure(w, t, i);
-	row_text(w, class->name);
-	row_cstring(w, operation_kind_name(class->kind));
-	row_column_text(w, &columns, COLUMN_OPERATION);
-	row_cstring(w, span_kind_names[class->span_kind]);
+	row_what(w, t, class, &columns, runs);
 	row_times(w, t, i, facts->self_ns[i]);
 	row_cstring(w, span_status_names[class->status]);
 	if (extra && extra->status_message.len > 0)
@@ -284,9 +324,11 @@ row_span(RowWriter *w, const Trajectory *t, const SpanFacts *facts, uint32 i)
 	row_bool(w, class->is_error);
 	row_error_type(w, t, i);
 	row_bool(w, root_kind == ROOT_ORPHAN || root_kind == ROOT_CUT);
-	row_provider(w, &columns);
-	row_model(w, &columns);
-	row_tool(w, class, &columns);
+	row_who(w, t, class, &columns, runs);
+	if (class->kind == KIND_TOOL)
+		row_column_text(w, &columns, COLUMN_TOOL_CALL_ID);
+	else
+		row_null(w);
 	if (facts->calls[i].call != NOT_A_CALL)
 		row_int4(w, facts->calls[i].attempt);
 	else

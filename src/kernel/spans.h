@@ -11,6 +11,15 @@
 #include "kernel/trajectory.h"
 #include "kernel/usage.h"
 
+/* Columns that all rows of a class have in common, once one has been written. */
+typedef struct ClassRuns
+{
+	bool		knows_what;
+	bool		knows_who;
+	RowRun		what;			/* name to span_kind */
+	RowRun		who;			/* provider to tool_name */
+} ClassRuns;
+
 /* What a row takes from the tree as a whole. */
 typedef struct SpanFacts
 {
@@ -18,6 +27,7 @@ typedef struct SpanFacts
 	uint8	   *scope;			/* UsageScope */
 	int64	   *self_ns;
 	LogicalCall *calls;
+	ClassRuns **runs;			/* by class; NULL for those of one span */
 } SpanFacts;
 
 extern SpanFacts span_facts(const Trajectory *t);

@@ -295,6 +295,18 @@ trajectory_columns(const Trajectory *t, uint32 ordinal)
 	};
 }
 
+/* Have all spans of a class one value, or none, of a column? */
+static inline bool
+class_is_constant(const Trajectory *t, const SpanClass *class, CanonicalColumn column)
+{
+	const Shape *shape = &t->shapes[class->shape];
+
+	for (uint32 i = shape_first_alias(shape, column); shape_is_alias(shape, i, column); i++)
+		if (class->columns[shape_alias_place(shape, i)].mask != 0)
+			return false;
+	return true;
+}
+
 static inline const SpanExtra *
 trajectory_extra(const Trajectory *t, uint32 ordinal)
 {

@@ -674,7 +674,13 @@ decode_column_form(Trajectory *t, Cursor *c, ValueColumn *column)
 	column->mask = column->form == COLUMN_MIXED ||
 		(column->form == COLUMN_UNIFORM && column->type != VALUE_EMPTY) ? PG_UINT32_MAX : 0;
 	if (column->form == COLUMN_CONSTANT)
-		decode_column(t, c, 1, column);
+	{
+		column->values = alloc_array(t, 1, sizeof(Value));
+		if (column->type == VALUE_STRING)
+			*column->values = value_string(decode_string(t, c, "classes"));
+		else
+			decode_payload(t, c, column->type, column->values);
+	}
 }
 
 static void
