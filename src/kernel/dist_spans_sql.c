@@ -107,6 +107,18 @@ dist_spans_agg_trans(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(state);
 }
 
+/* A column of a span, for which no more is decoded than it takes. */
+static bool
+found_text(Trajectory *t, uint32 ordinal, TextMeasure measure, char *room, Bytes *text)
+{
+	const SpanClass *class = trajectory_class(t, ordinal);
+
+	if (class_tells_text(t, class, measure))
+		return class_text(t, class, measure, room, text);
+	trajectory_decode_cold(t);
+	return span_text(t, ordinal, measure, room, text);
+}
+
 /* (state, trajectory, tracequery, column) */
 PG_FUNCTION_INFO_V1(cat_spans_agg_trans);
 Datum
@@ -123,7 +135,7 @@ cat_spans_agg_trans(PG_FUNCTION_ARGS)
 		uint8	   *found = query_call_spans(fcinfo, 1, 2, &t, &count);
 
 		if (count > 0)
-			trajectory_decode_cold(t);
+			trajectory_decode_tables(t);
 		for (uint32 i = 0; count > 0 && i < t->n; i++)
 		{
 			char		room[SPAN_TEXT_ROOM];
@@ -131,7 +143,7 @@ cat_spans_agg_trans(PG_FUNCTION_ARGS)
 
 			if (!found[i])
 				continue;
-			if (span_text(t, i, measure, room, &text))
+			if (found_text(t, i, measure, room, &text))
 				cat_state_count(state, text.data, text.len, WEIGHT_ONE);
 			else
 				cat_state_count_null(state, WEIGHT_ONE);
@@ -209,22 +221,34 @@ dist_spans_by_agg_trans(PG_FUNCTION_ARGS)
 		if (count > 0)
 		{
 			double	   *numbers = span_numbers(t, measure);
+			DistAggState **groups;	/* of the classes that are of one */
 
-			trajectory_decode_cold(t);
+			trajectory_decode_tables(t);
+			groups = palloc_extended(t->class_count * sizeof(DistAggState *),
+									 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 			for (uint32 i = 0; i < t->n; i++)
 			{
-				char		room[SPAN_TEXT_ROOM];
-				Bytes		name = {"", 0};
 				DistAggState *group;
 
 				if (!found[i])
 					continue;
-				group = find_group(state, span_text(t, i, by, room, &name), name);
+				group = groups[t->span_class[i]];
+				if (group == NULL)
+				{
+					char		room[SPAN_TEXT_ROOM];
+					Bytes		name = {"", 0};
+					bool		is_named = found_text(t, i, by, room, &name);
+
+					group = find_group(state, is_named, name);
+					if (class_tells_text(t, trajectory_class(t, i), by))
+						groups[t->span_class[i]] = group;
+				}
 				if (isnan(numbers[i]))
 					dist_state_count_null(group, WEIGHT_ONE);
 				else
 					dist_state_count(group, numbers[i], WEIGHT_ONE);
 			}
+			pfree(groups);
 			pfree(numbers);
 		}
 	}

@@ -180,15 +180,14 @@ without_operation(Bytes name, const char *operation)
 
 /*
  * Only of tool spans: on a model call such a name is what the model asked for.
- * A tool span that names none is named after its tool.  Without columns, the
- * name that it would have then.
+ * A tool span that names none is named after its tool.
  */
 bool
 span_tool(const SpanClass *class, const SpanColumns *columns, Bytes *tool)
 {
 	if (class->kind != KIND_TOOL)
 		return false;
-	if (columns == NULL || !column_text(columns, COLUMN_TOOL_NAME, tool))
+	if (!column_text(columns, COLUMN_TOOL_NAME, tool))
 		*tool = without_operation(class->name, "execute_tool ");
 	return true;
 }
@@ -247,15 +246,11 @@ span_error_type(const Trajectory *t, uint32 ordinal, char *room, Bytes *type)
 	return true;
 }
 
-/*
- * A column of a span of a trajectory that is decoded as a whole; false if it
- * has none.  The text may lie in room, of SPAN_TEXT_ROOM bytes.
- */
-bool
-span_text(const Trajectory *t, uint32 ordinal, TextMeasure measure, char *room, Bytes *text)
+/* A column that is not of events, from a span's columns or a class's. */
+static bool
+read_text(const SpanClass *class, const SpanColumns *columns, TextMeasure measure,
+		  char *room, Bytes *text)
 {
-	const SpanClass *class = trajectory_class(t, ordinal);
-	SpanColumns columns = trajectory_columns(t, ordinal);
 	const char *word = NULL;
 
 	switch (measure)
@@ -267,31 +262,89 @@ span_text(const Trajectory *t, uint32 ordinal, TextMeasure measure, char *room, 
 			word = operation_kind_name(class->kind);
 			break;
 		case TEXT_OPERATION:
-			return column_text(&columns, COLUMN_OPERATION, text);
+			return column_text(columns, COLUMN_OPERATION, text);
 		case TEXT_SPAN_KIND:
 			word = span_kind_names[class->span_kind];
 			break;
 		case TEXT_STATUS:
 			word = span_status_names[class->status];
 			break;
-		case TEXT_ERROR_TYPE:
-			return span_error_type(t, ordinal, room, text);
 		case TEXT_PROVIDER:
-			if (!column_text(&columns, COLUMN_PROVIDER, text))
+			if (!column_text(columns, COLUMN_PROVIDER, text))
 				return false;
 			*text = provider_normalise(*text, room, SPAN_TEXT_ROOM);
 			return true;
 		case TEXT_MODEL:
-			return span_model(&columns, text);
+			return span_model(columns, text);
 		case TEXT_TOOL_NAME:
-			return span_tool(class, &columns, text);
+			return span_tool(class, columns, text);
 		case TEXT_AGENT_NAME:
-			return span_agent(class, &columns, text);
+			return span_agent(class, columns, text);
 		case TEXT_FINISH_REASON:
-			return column_text(&columns, COLUMN_FINISH_REASON, text);
+			return column_text(columns, COLUMN_FINISH_REASON, text);
+		case TEXT_ERROR_TYPE:
 		case TEXT_MEASURES:
 			return false;
 	}
 	*text = (Bytes) {word, strlen(word)};
 	return true;
+}
+
+/*
+ * Is a column the same for all spans of a class, as far as the trajectory is
+ * decoded?  Its tables must be.
+ */
+bool
+class_tells_text(const Trajectory *t, const SpanClass *class, TextMeasure measure)
+{
+	switch (measure)
+	{
+		case TEXT_NAME:
+		case TEXT_KIND:
+		case TEXT_SPAN_KIND:
+		case TEXT_STATUS:
+			return true;
+		case TEXT_OPERATION:
+			return class_tells(t, class, COLUMN_OPERATION);
+		case TEXT_ERROR_TYPE:
+			return !class->is_error;
+		case TEXT_PROVIDER:
+			return class_tells(t, class, COLUMN_PROVIDER);
+		case TEXT_MODEL:
+			return class_tells(t, class, COLUMN_MODEL_RESPONDED) &&
+				class_tells(t, class, COLUMN_MODEL_REQUESTED);
+		case TEXT_TOOL_NAME:
+			return class->kind != KIND_TOOL || class_tells(t, class, COLUMN_TOOL_NAME);
+		case TEXT_AGENT_NAME:
+			return class_tells(t, class, COLUMN_AGENT_NAME);
+		case TEXT_FINISH_REASON:
+			return class_tells(t, class, COLUMN_FINISH_REASON);
+		case TEXT_MEASURES:
+			break;
+	}
+	return false;
+}
+
+/* Such a column; as span_text() otherwise. */
+bool
+class_text(const Trajectory *t, const SpanClass *class, TextMeasure measure,
+		   char *room, Bytes *text)
+{
+	SpanColumns columns = class_columns(t, class);
+
+	return read_text(class, &columns, measure, room, text);
+}
+
+/*
+ * A column of a span of a trajectory that is decoded as a whole; false if it
+ * has none.  The text may lie in room, of SPAN_TEXT_ROOM bytes.
+ */
+bool
+span_text(const Trajectory *t, uint32 ordinal, TextMeasure measure, char *room, Bytes *text)
+{
+	SpanColumns columns = trajectory_columns(t, ordinal);
+
+	if (measure == TEXT_ERROR_TYPE)
+		return span_error_type(t, ordinal, room, text);
+	return read_text(trajectory_class(t, ordinal), &columns, measure, room, text);
 }

@@ -48,6 +48,9 @@ extern const char *const text_measure_names[TEXT_MEASURES];
 #define SPAN_TEXT_ROOM 64
 
 extern double *span_numbers(Trajectory *t, NumberMeasure measure);
+extern bool class_tells_text(const Trajectory *t, const SpanClass *class, TextMeasure measure);
+extern bool class_text(const Trajectory *t, const SpanClass *class, TextMeasure measure,
+					   char *room, Bytes *text);
 extern bool span_text(const Trajectory *t, uint32 ordinal, TextMeasure measure,
 					  char *room, Bytes *text);
 extern bool span_model(const SpanColumns *columns, Bytes *model);

@@ -152,7 +152,7 @@ row_what(RowWriter *w, const Trajectory *t, const SpanClass *class, const SpanCo
 	row_cstring(w, operation_kind_name(class->kind));
 	row_column_text(w, columns, COLUMN_OPERATION);
 	row_cstring(w, span_kind_names[class->span_kind]);
-	if (runs && class_is_constant(t, class, COLUMN_OPERATION))
+	if (runs && class_tells(t, class, COLUMN_OPERATION))
 		runs->knows_what = row_run_keep(w, column, len, &runs->what);
 }
 
@@ -176,10 +176,10 @@ row_who(RowWriter *w, const Trajectory *t, const SpanClass *class, const SpanCol
 		row_text(w, tool);
 	else
 		row_null(w);
-	if (runs && class_is_constant(t, class, COLUMN_PROVIDER) &&
-		class_is_constant(t, class, COLUMN_MODEL_REQUESTED) &&
-		class_is_constant(t, class, COLUMN_MODEL_RESPONDED) &&
-		class_is_constant(t, class, COLUMN_TOOL_NAME))
+	if (runs && class_tells(t, class, COLUMN_PROVIDER) &&
+		class_tells(t, class, COLUMN_MODEL_REQUESTED) &&
+		class_tells(t, class, COLUMN_MODEL_RESPONDED) &&
+		class_tells(t, class, COLUMN_TOOL_NAME))
 		runs->knows_who = row_run_keep(w, column, len, &runs->who);
 }
 

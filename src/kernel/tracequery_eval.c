@@ -322,17 +322,13 @@ field_position(Eval *e, uint32 field, uint32 class)
 	return *position;
 }
 
-static inline bool
-has_column(const Eval *e, uint32 class, CanonicalColumn column)
-{
-	return shape_bears(&e->t->shapes[e->t->classes[class].shape], column);
-}
-
 /* Is the value of a field the same for all spans of a class, and known? */
 static bool
 field_is_known(Eval *e, uint32 number, uint32 class)
 {
 	const QueryField *field = &e->q->fields[number];
+	const SpanClass *c = &e->t->classes[class];
+	int32		position;
 
 	switch ((FieldLevel) field->level)
 	{
@@ -349,26 +345,30 @@ field_is_known(Eval *e, uint32 number, uint32 class)
 	if (e->stage != STAGE_TABLES)
 		return false;
 	if (field->scope == SCOPE_SPAN || field->scope == SCOPE_ANY)
-		return field_position(e, number, class) < 0;
+	{
+		position = field_position(e, number, class);
+		return position < 0 || class_has_value(c, position);
+	}
 	switch (field->intrinsic)
 	{
 		case INTRINSIC_MODEL:
-			return !has_column(e, class, COLUMN_MODEL_RESPONDED) &&
-				!has_column(e, class, COLUMN_MODEL_REQUESTED);
+			return class_tells(e->t, c, COLUMN_MODEL_RESPONDED) &&
+				class_tells(e->t, c, COLUMN_MODEL_REQUESTED);
 		case INTRINSIC_PROVIDER:
-			return !has_column(e, class, COLUMN_PROVIDER);
+			return class_tells(e->t, c, COLUMN_PROVIDER);
 		case INTRINSIC_TOOL:
-			return e->t->classes[class].kind != KIND_TOOL || !has_column(e, class, COLUMN_TOOL_NAME);
+			return c->kind != KIND_TOOL || class_tells(e->t, c, COLUMN_TOOL_NAME);
 		case INTRINSIC_AGENT:
-			return !has_column(e, class, COLUMN_AGENT_NAME);
-		case INTRINSIC_INPUT_TOKENS:
-			return !has_column(e, class, COLUMN_INPUT_TOKENS);
-		case INTRINSIC_OUTPUT_TOKENS:
-			return !has_column(e, class, COLUMN_OUTPUT_TOKENS);
-		case INTRINSIC_COST_USD:
-			return !has_column(e, class, COLUMN_COST_USD);
+			return class_tells(e->t, c, COLUMN_AGENT_NAME);
 		case INTRINSIC_TTFT:
-			return !has_column(e, class, COLUMN_TTFT_MS);
+			return class_tells(e->t, c, COLUMN_TTFT_MS);
+			/* whose the tokens are depends on the spans around */
+		case INTRINSIC_INPUT_TOKENS:
+			return !shape_bears(&e->t->shapes[c->shape], COLUMN_INPUT_TOKENS);
+		case INTRINSIC_OUTPUT_TOKENS:
+			return !shape_bears(&e->t->shapes[c->shape], COLUMN_OUTPUT_TOKENS);
+		case INTRINSIC_COST_USD:
+			return !shape_bears(&e->t->shapes[c->shape], COLUMN_COST_USD);
 		default:
 			return false;
 	}
@@ -534,22 +534,29 @@ hot_intrinsic(Eval *e, Intrinsic intrinsic, int32 ordinal, QueryValue *out)
 }
 
 static bool
-token_value(Eval *e, CanonicalColumn column, uint32 ordinal, QueryValue *out)
+token_value(Eval *e, const SpanColumns *columns, CanonicalColumn column, Place place,
+			QueryValue *out)
 {
-	SpanColumns columns = trajectory_columns(e->t, ordinal);
 	int64		tokens;
 
-	return column_is_borne(&columns, column) && column_int(&columns, column, &tokens) &&
-		!is_rollup(e, ordinal) && integer_value(out, QUERY_INT, tokens);
+	return column_is_borne(columns, column) && column_int(columns, column, &tokens) &&
+		!is_rollup(e, place.ordinal) && integer_value(out, QUERY_INT, tokens);
 }
 
+/* A column of a span, or of a class that tells it. */
 static bool
-column_intrinsic(Eval *e, Intrinsic intrinsic, uint32 ordinal, QueryValue *out)
+column_intrinsic(Eval *e, Intrinsic intrinsic, Place place, QueryValue *out)
 {
-	SpanColumns columns = trajectory_columns(e->t, ordinal);
+	const SpanClass *class = &e->t->classes[place.class];
+	SpanColumns columns = class_columns(e->t, class);
 	Bytes		text;
 	double		number;
 
+	if (place.ordinal >= 0)
+	{
+		trajectory_decode_values(e->t);
+		columns.index = e->t->class_index[place.ordinal];
+	}
 	switch (intrinsic)
 	{
 		case INTRINSIC_MODEL:
@@ -561,16 +568,16 @@ column_intrinsic(Eval *e, Intrinsic intrinsic, uint32 ordinal, QueryValue *out)
 			out->is_temporary = true;
 			return true;
 		case INTRINSIC_TOOL:
-			return span_tool(trajectory_class(e->t, ordinal), &columns, &text) && string_value(out, text);
+			return span_tool(class, &columns, &text) && string_value(out, text);
 		case INTRINSIC_AGENT:
 			return column_text(&columns, COLUMN_AGENT_NAME, &text) && string_value(out, text);
 		case INTRINSIC_INPUT_TOKENS:
-			return token_value(e, COLUMN_INPUT_TOKENS, ordinal, out);
+			return token_value(e, &columns, COLUMN_INPUT_TOKENS, place, out);
 		case INTRINSIC_OUTPUT_TOKENS:
-			return token_value(e, COLUMN_OUTPUT_TOKENS, ordinal, out);
+			return token_value(e, &columns, COLUMN_OUTPUT_TOKENS, place, out);
 		case INTRINSIC_COST_USD:
-			return column_double(&columns, COLUMN_COST_USD, &number) && !is_rollup(e, ordinal) &&
-				double_value(out, number);
+			return column_double(&columns, COLUMN_COST_USD, &number) &&
+				!is_rollup(e, place.ordinal) && double_value(out, number);
 		case INTRINSIC_TTFT:
 			return column_double(&columns, COLUMN_TTFT_MS, &number) && number < 9.2e12 &&
 				integer_value(out, QUERY_DURATION, (int64) rint(number * 1e6));
@@ -583,8 +590,6 @@ column_intrinsic(Eval *e, Intrinsic intrinsic, uint32 ordinal, QueryValue *out)
 static bool
 intrinsic_value(Eval *e, const QueryField *field, Place place, QueryValue *out)
 {
-	Bytes		tool;
-
 	switch ((FieldLevel) field->level)
 	{
 		case LEVEL_HEADER:
@@ -596,11 +601,7 @@ intrinsic_value(Eval *e, const QueryField *field, Place place, QueryValue *out)
 		case LEVEL_COLUMN:
 			break;
 	}
-	if (place.ordinal < 0)
-		return field->intrinsic == INTRINSIC_TOOL &&
-			span_tool(&e->t->classes[place.class], NULL, &tool) && string_value(out, tool);
-	trajectory_decode_values(e->t);
-	return column_intrinsic(e, field->intrinsic, place.ordinal, out);
+	return column_intrinsic(e, field->intrinsic, place, out);
 }
 
 /* A single value of an attribute; false if it has none, or may have more. */
@@ -676,13 +677,16 @@ find_attribute(Eval *e, const QueryField *field, uint32 number, Place place)
 	{
 		int32		position = field_position(e, number, place.class);
 
-		if (position >= 0 && place.ordinal >= 0)
+		if (position >= 0)
 		{
-			SpanColumns columns;
+			SpanColumns columns = class_columns(t, class);
 			const Value *v;
 
-			trajectory_decode_values(t);
-			columns = trajectory_columns(t, place.ordinal);
+			if (!class_has_value(class, position))
+			{
+				trajectory_decode_values(t);
+				columns.index = t->class_index[place.ordinal];
+			}
 			v = span_value(&columns, position);
 			if (v->type != VALUE_EMPTY)
 				return v;
@@ -881,6 +885,25 @@ keep_value(QueryValue *v)
 	v->string.data = copy;
 }
 
+/* Has an expression a value, be it one that compares with nothing? */
+static bool
+exists(Eval *e, const QueryExpr *expr, Place place)
+{
+	const QueryField *field = expr->node == EXPR_FIELD ? &e->q->fields[expr->number] : NULL;
+	Values		values;
+
+	if (field && field->scope != SCOPE_INTRINSIC && !is_extra(field))
+	{
+		const Value *v = find_attribute(e, field, expr->number, place);
+
+		return v != NULL && v->type != VALUE_EMPTY;
+	}
+	values_init(&values);
+	eval_values(e, expr, place, &values);
+	values_free(&values);
+	return values.exists;
+}
+
 /* A comparison that needs the lists of values. */
 static bool
 compare_all(Eval *e, const QueryExpr *expr, Place place)
@@ -900,10 +923,7 @@ compare_all(Eval *e, const QueryExpr *expr, Place place)
 		if (left.n == 1 && expr->args[1]->node != EXPR_LITERAL)
 			keep_value(&left.v[0]);
 		eval_values(e, expr->args[1], place, &right);
-		if (expr->args[0]->type == TYPE_NIL || expr->args[1]->type == TYPE_NIL)
-			result = (left.exists || right.exists) == (expr->op == COMPARE_NE);
-		else
-			result = compare_lists(expr->op, &left, &right);
+		result = compare_lists(expr->op, &left, &right);
 	}
 	values_free(&left);
 	values_free(&right);
@@ -918,8 +938,10 @@ eval_compare(Eval *e, const QueryExpr *expr, Place place)
 	Found		found;
 	Found		found_right;
 
-	if (expr->args[0]->type == TYPE_NIL || expr->args[1]->type == TYPE_NIL ||
-		expr->op == COMPARE_MATCH || expr->op == COMPARE_NOT_MATCH)
+	if (expr->args[0]->type == TYPE_NIL || expr->args[1]->type == TYPE_NIL)
+		return (exists(e, expr->args[0], place) || exists(e, expr->args[1], place)) ==
+			(expr->op == COMPARE_NE);
+	if (expr->op == COMPARE_MATCH || expr->op == COMPARE_NOT_MATCH)
 		return compare_all(e, expr, place);
 	found = eval_one(e, expr->args[0], place, &left);
 	if (found == FOUND_NONE)

@@ -295,16 +295,35 @@ trajectory_columns(const Trajectory *t, uint32 ordinal)
 	};
 }
 
-/* Have all spans of a class one value, or none, of a column? */
+/* Is one attribute the same for all spans of a class, and decoded already? */
 static inline bool
-class_is_constant(const Trajectory *t, const SpanClass *class, CanonicalColumn column)
+class_has_value(const SpanClass *class, uint32 place)
+{
+	return class->columns[place].mask == 0 && class->columns[place].values != NULL;
+}
+
+/* Is a column, or that there is none? */
+static inline bool
+class_tells(const Trajectory *t, const SpanClass *class, CanonicalColumn column)
 {
 	const Shape *shape = &t->shapes[class->shape];
 
 	for (uint32 i = shape_first_alias(shape, column); shape_is_alias(shape, i, column); i++)
-		if (class->columns[shape_alias_place(shape, i)].mask != 0)
+		if (!class_has_value(class, shape_alias_place(shape, i)))
 			return false;
 	return true;
+}
+
+/* What class_tells() tells of, to be read. */
+static inline SpanColumns
+class_columns(const Trajectory *t, const SpanClass *class)
+{
+	return (SpanColumns) {
+		.shape = &t->shapes[class->shape],
+			.keys = t->keys,
+			.columns = class->columns,
+			.index = 0
+	};
 }
 
 static inline const SpanExtra *
