@@ -96,7 +96,7 @@ FROM llmtrace.trajectories t
 			FROM llmtrace.span_rows(t.trajectory) s
 				LEFT JOIN llmtrace.logical_calls(t.trajectory) l ON l.ordinal = s.ordinal
 				LEFT JOIN (
-					SELECT p.ordinal, pg_catalog.string_agg(p.hash::text, ',' ORDER BY p.item_number) AS given
+					SELECT p.ordinal, pg_catalog.string_agg(p.hash::text, ',' ORDER BY p.key, p.item_number) AS given
 					FROM llmtrace.payload_refs(t.trajectory) p
 					WHERE p.role IN ('input', 'tool_arguments') AND p.event_number IS NULL
 					GROUP BY p.ordinal) h ON h.ordinal = s.ordinal
@@ -195,7 +195,7 @@ FROM llmtrace.trajectories t
 					OR s.model = lag(s.model) OVER (PARTITION BY s.parent, h.given ORDER BY s.span_started_at, s.ordinal) AS is_other
 			FROM llmtrace.span_rows(t.trajectory) s
 				JOIN (
-					SELECT p.ordinal, pg_catalog.string_agg(p.hash::text, ',' ORDER BY p.item_number) AS given
+					SELECT p.ordinal, pg_catalog.string_agg(p.hash::text, ',' ORDER BY p.key, p.item_number) AS given
 					FROM llmtrace.payload_refs(t.trajectory) p
 					WHERE p.role = 'input' AND p.event_number IS NULL
 					GROUP BY p.ordinal) h ON h.ordinal = s.ordinal
