@@ -1114,22 +1114,23 @@ eval_class(Eval *e, const QueryExpr *expr, uint32 class)
 	return is_refuted_by_literal(e, expr) ? IS_FALSE : IS_UNKNOWN;
 }
 
-/* What a filter says of a class by its kinds, if it need not be asked again. */
-static Ternary
-eval_kinds(Eval *e, const QuerySet *filter, uint32 class_number)
+/* What a filter says of the classes by their kinds: the same in all traces. */
+static void
+ask_kinds(Eval *e, const QuerySet *filter, FilterClasses *f)
 {
-	const SpanClass *class = &e->t->classes[class_number];
-	uint8	   *known;
+	uint8	   *by_kinds = e->q->by_kinds + filter->number * KINDS_COMBINATIONS;
 
-	if (filter->expr == NULL)
-		return IS_TRUE;
-	if (e->q->by_kinds == NULL || !e->has_classes)
-		return eval_class(e, filter->expr, class_number);
-	known = &e->q->by_kinds[filter->number * KINDS_COMBINATIONS +
-							(class->kind << 6 | class->is_error << 5 | class->status << 3 | class->span_kind)];
-	if (*known == 0)
-		*known = eval_class(e, filter->expr, class_number) + 1;
-	return *known - 1;
+	for (uint32 i = 0; i < e->class_count; i++)
+	{
+		const SpanClass *class = &e->t->classes[i];
+		uint8	   *known = &by_kinds[class->kind << 6 | class->is_error << 5 | class->status << 3 | class->span_kind];
+
+		if (unlikely(*known == 0))
+			*known = eval_class(e, filter->expr, i) + 1;
+		f->classes[i] = *known - 1;
+		f->is_open |= f->classes[i] == IS_UNKNOWN;
+		f->is_possible |= f->classes[i] != IS_FALSE;
+	}
 }
 
 /*
@@ -1148,11 +1149,15 @@ filter_classes(Eval *e, const QuerySet *filter)
 		f->classes = palloc(Max(e->class_count, 1));
 	f->stage = e->stage;
 	f->is_open = f->is_possible = false;
+	if (is_new && e->stage == STAGE_KINDS && e->q->by_kinds && e->has_classes && filter->expr)
+	{
+		ask_kinds(e, filter, f);
+		return f;
+	}
 	for (uint32 i = 0; i < e->class_count; i++)
 	{
 		if (is_new || f->classes[i] == IS_UNKNOWN)
-			f->classes[i] = e->stage == STAGE_KINDS ? eval_kinds(e, filter, i) :
-				filter->expr ? eval_class(e, filter->expr, i) : IS_TRUE;
+			f->classes[i] = filter->expr ? eval_class(e, filter->expr, i) : IS_TRUE;
 		f->is_open |= f->classes[i] == IS_UNKNOWN;
 		f->is_possible |= f->classes[i] != IS_FALSE;
 	}
@@ -1367,34 +1372,66 @@ eval_filter(Eval *e, const QuerySet *s, const uint8 *input)
 	return set;
 }
 
-static void
-relate_up(const Trajectory *t, const uint8 *a, const uint8 *b, uint8 *out, bool is_direct)
+/* The first span of a set from one on, or n: most sets are sparse. */
+static inline uint32
+next_span(const uint8 *set, uint32 i, uint32 n)
 {
-	uint8	   *below = palloc_extended(t->n, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-
-	/* from the leaves up: is there a left span below this one? */
-	for (uint32 i = t->n; i-- > 0;)
+	for (; n - i >= 8; i += 8)
 	{
-		out[i] = b[i] & below[i];
-		if (t->parent[i] >= 0)
-			below[t->parent[i]] |= is_direct ? a[i] : a[i] | below[i];
+		uint64		flags = load_uint64(set + i);
+
+		if (flags != 0)
+			return i + pg_rightmost_one_pos64(flags) / 8;
 	}
-	pfree(below);
+	while (i < n && !set[i])
+		i++;
+	return i;
+}
+
+#define FOR_EACH_SPAN(i, set, n) \
+	for (uint32 i = next_span(set, 0, n); i < (n); i = next_span(set, i + 1, n))
+
+static void
+relate_to_parent(const Trajectory *t, const uint8 *a, const uint8 *b, uint8 *out)
+{
+	FOR_EACH_SPAN(i, a, t->n)
+		if (t->parent[i] >= 0)
+			out[t->parent[i]] = b[t->parent[i]];
 }
 
 static void
-relate_down(const Trajectory *t, const uint8 *a, const uint8 *b, uint8 *out, bool is_direct)
+relate_to_ancestors(const Trajectory *t, const uint8 *a, const uint8 *b, uint8 *out)
 {
-	uint8	   *above = palloc_extended(t->n, MCXT_ALLOC_HUGE);
+	uint8	   *is_above = palloc_extended(t->n, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 
-	for (uint32 i = 0; i < t->n; i++)
+	/* what is above a span that has been reached has been reached too */
+	FOR_EACH_SPAN(i, a, t->n)
+		for (int32 k = t->parent[i]; k >= 0 && !is_above[k]; k = t->parent[k])
+		{
+			is_above[k] = 1;
+			out[k] = b[k];
+		}
+	pfree(is_above);
+}
+
+static void
+relate_to_children(const Trajectory *t, const uint8 *a, const uint8 *b, uint8 *out)
+{
+	FOR_EACH_SPAN(i, b, t->n)
+		out[i] = t->parent[i] >= 0 && a[t->parent[i]];
+}
+
+/* In preorder, what is below a span follows it. */
+static void
+relate_to_descendants(const Trajectory *t, const uint8 *a, const uint8 *b, uint8 *out)
+{
+	uint32		end;
+
+	for (uint32 i = next_span(a, 0, t->n); i < t->n; i = next_span(a, end, t->n))
 	{
-		int32		parent = t->parent[i];
-
-		above[i] = parent >= 0 && (a[parent] | (is_direct ? 0 : above[parent]));
-		out[i] = b[i] & above[i];
+		end = i + t->subtree[i];
+		memcpy(out + i + 1, b + i + 1, end - i - 1);
 	}
-	pfree(above);
 }
 
 static void
@@ -1402,11 +1439,11 @@ relate_siblings(const Trajectory *t, const uint8 *a, const uint8 *b, uint8 *out)
 {
 	uint32	   *left = palloc_extended(t->n * sizeof(uint32), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 
-	for (uint32 i = 0; i < t->n; i++)
+	FOR_EACH_SPAN(i, a, t->n)
 		if (t->parent[i] >= 0)
-			left[t->parent[i]] += a[i];
-	for (uint32 i = 0; i < t->n; i++)
-		out[i] = t->parent[i] >= 0 && b[i] && left[t->parent[i]] > a[i];
+			left[t->parent[i]]++;
+	FOR_EACH_SPAN(i, b, t->n)
+		out[i] = t->parent[i] >= 0 && left[t->parent[i]] > a[i];
 	pfree(left);
 }
 
@@ -1415,7 +1452,6 @@ typedef struct TwoTimes
 {
 	int64		best;
 	int64		second;
-	int32		best_span;
 } TwoTimes;
 
 /*
@@ -1428,33 +1464,37 @@ static void
 relate_in_time(const Trajectory *t, const uint8 *a, const uint8 *b, uint8 *out, bool is_before)
 {
 	TwoTimes   *times = palloc_extended(t->n * sizeof(TwoTimes), MCXT_ALLOC_HUGE);
+	int32	   *best_span = palloc_extended(t->n * sizeof(int32), MCXT_ALLOC_HUGE);
 
-	for (uint32 i = 0; i < t->n; i++)
-		times[i] = (TwoTimes) {PG_INT64_MAX, PG_INT64_MAX, -1};
-	for (uint32 i = 0; i < t->n; i++)
+	/* of parents without a left child, times say nothing */
+	memset(best_span, -1, t->n * sizeof(int32));
+	FOR_EACH_SPAN(i, a, t->n)
 	{
 		int64		time = is_before ? -t->start_ns[i] : t->end_ns[i];
-		TwoTimes   *of;
+		int32		parent = t->parent[i];
 
-		if (!a[i] || t->parent[i] < 0 || (!is_before && time == TIME_OPEN))
+		if (parent < 0 || (!is_before && time == TIME_OPEN))
 			continue;
-		of = &times[t->parent[i]];
-		if (time < of->best)
-			*of = (TwoTimes) {time, of->best, (int32) i};
+		if (best_span[parent] < 0 || time < times[parent].best)
+		{
+			times[parent].second = best_span[parent] < 0 ? PG_INT64_MAX : times[parent].best;
+			times[parent].best = time;
+			best_span[parent] = (int32) i;
+		}
 		else
-			of->second = Min(of->second, time);
+			times[parent].second = Min(times[parent].second, time);
 	}
-	for (uint32 i = 0; i < t->n; i++)
+	FOR_EACH_SPAN(i, b, t->n)
 	{
 		int64		time = is_before ? -t->end_ns[i] : t->start_ns[i];
-		const TwoTimes *of;
+		int32		parent = t->parent[i];
 
-		if (!b[i] || t->parent[i] < 0 || (is_before && t->end_ns[i] == TIME_OPEN))
+		if (parent < 0 || best_span[parent] < 0 || (is_before && t->end_ns[i] == TIME_OPEN))
 			continue;
-		of = &times[t->parent[i]];
-		out[i] = (of->best_span == (int32) i ? of->second : of->best) <= time;
+		out[i] = (best_span[parent] == (int32) i ? times[parent].second : times[parent].best) <= time;
 	}
 	pfree(times);
+	pfree(best_span);
 }
 
 /* The right spans (b) that are so related to a left one (a). */
@@ -1467,12 +1507,16 @@ relate(const Eval *e, SpanRelation relation, const uint8 *a, const uint8 *b)
 	switch (relation)
 	{
 		case RELATION_CHILD:
+			relate_to_children(e->t, a, b, out);
+			break;
 		case RELATION_DESCENDANT:
-			relate_down(e->t, a, b, out, relation == RELATION_CHILD);
+			relate_to_descendants(e->t, a, b, out);
 			break;
 		case RELATION_PARENT:
+			relate_to_parent(e->t, a, b, out);
+			break;
 		case RELATION_ANCESTOR:
-			relate_up(e->t, a, b, out, relation == RELATION_PARENT);
+			relate_to_ancestors(e->t, a, b, out);
 			break;
 		case RELATION_SIBLING:
 			relate_siblings(e->t, a, b, out);
@@ -1770,8 +1814,8 @@ filter_finds_span(Eval *e, const QuerySet *s)
 	return false;
 }
 
-/* Of long traces, a few of the first spans are asked first: so many, then eight times. */
-#define FIRST_SPANS 32
+/* Of long traces, a few of the first spans are asked first: so many, then four times. */
+#define FIRST_SPANS 48
 
 /*
  * Do the first spans of a long trace match already?  What they say of the
@@ -1783,7 +1827,7 @@ first_spans_match(Eval *e)
 	Trajectory *t = e->t;
 	bool		result = false;
 
-	for (uint64 n = FIRST_SPANS; n * 4 <= t->n && !result; n *= 8)
+	for (uint64 n = FIRST_SPANS; n * 2 <= t->n && !result; n *= 4)
 	{
 		e->t = trajectory_first_spans(t, (uint32) n);
 		result = !is_empty(e, eval_set(e, e->q->root, NULL));

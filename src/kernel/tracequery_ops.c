@@ -5,54 +5,49 @@
  */
 #include "postgres.h"
 
+#include "access/heaptoast.h"
 #include "compat.h"
 #include "kernel/otlp.h"
 #include "kernel/spans.h"
 #include "kernel/tracequery_sql.h"
 #include "utils/memutils.h"
 
-/* The header of a value that is stored elsewhere, without fetching the rest. */
-static void
-read_stored_header(struct varlena *given, TrajectorySummary *summary)
+/*
+ * A trajectory as far as a query needs it; NULL if the header says that it does
+ * not match.  Of what is stored elsewhere the first chunk is fetched first: it
+ * costs no more than the header, and often holds all that is asked for.
+ */
+static struct varlena *
+fetch_asked(const Tracequery *q, struct varlena *given)
 {
-	struct varlena *slice = pg_detoast_datum_slice(given, 0, sizeof(TrajectoryHeader) - VARHDRSZ);
+	TrajectorySummary summary;
+	bool		is_elsewhere = VARATT_IS_EXTERNAL_ONDISK(given);
+	struct varlena *datum = is_elsewhere ?
+		pg_detoast_datum_slice(given, 0, TOAST_MAX_CHUNK_SIZE) : pg_detoast_datum(given);
+	size_t		asked;
 
-	if (VARSIZE(slice) < sizeof(TrajectoryHeader))
+	if (VARSIZE(datum) < sizeof(TrajectoryHeader))
 		bytes_corrupt("header");
-	trajectory_read_summary(slice, summary);
-	pfree(slice);
+	trajectory_read_summary(datum, &summary);
+	if (tracequery_excludes(q, &summary))
+		return NULL;
+	if (!is_elsewhere)
+		return datum;
+	if (!tracequery_is_hot(q))
+		return pg_detoast_datum(given);
+	asked = sizeof(TrajectoryHeader) + (size_t) summary.hot_size;
+	return asked <= VARSIZE(datum) ? datum :
+		pg_detoast_datum_slice(given, 0, (int32) (asked - VARHDRSZ));
 }
 
 static bool
 call_matches(QueryCall *call, struct varlena *given)
 {
 	MemoryContext old = MemoryContextSwitchTo(call->work);
-	const Tracequery *q = call->query;
-	TrajectorySummary summary;
-	struct varlena *datum;
-	bool		result = false;
+	struct varlena *datum = fetch_asked(call->query, given);
+	bool		result = datum != NULL &&
+		tracequery_matches(call->query, trajectory_open(datum, VARSIZE(datum)));
 
-	if (VARATT_IS_EXTERNAL_ONDISK(given))
-	{
-		read_stored_header(given, &summary);
-		datum = given;
-	}
-	else
-	{
-		datum = pg_detoast_datum(given);
-		if (VARSIZE(datum) < sizeof(TrajectoryHeader))
-			bytes_corrupt("header");
-		trajectory_read_summary(datum, &summary);
-	}
-	if (!tracequery_excludes(q, &summary))
-	{
-		/* of what is stored elsewhere, no more is fetched than is asked for */
-		if (datum == given && VARATT_IS_EXTERNAL_ONDISK(given))
-			datum = tracequery_is_hot(q) ?
-				pg_detoast_datum_slice(given, 0, sizeof(TrajectoryHeader) - VARHDRSZ + (int32) summary.hot_size) :
-				pg_detoast_datum(given);
-		result = tracequery_matches(q, trajectory_open(datum, VARSIZE(datum)));
-	}
 	MemoryContextSwitchTo(old);
 	return result;
 }
