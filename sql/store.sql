@@ -89,8 +89,8 @@ SELECT accepted_spans FROM llmtrace.ingest_otlp(pg_temp.doc(pg_temp.span('d1', '
 SELECT trace_id, has_closed_root, tenant_id FROM llmtrace.fragments ORDER BY trace_id;
 SELECT sum(trace_count), sum(fragment_count) FROM generate_series(1, 3), llmtrace.fold_batch('1 hour', '1 hour');
 UPDATE llmtrace.fragments SET received_at = received_at - interval '2 minutes';
-SELECT r AS ready FROM generate_series(0, 63) s, unnest(llmtrace.ready_traces(s, '1 minute', '1 hour', 1000000)) r ORDER BY r;
-SELECT r AS ready FROM generate_series(0, 63) s, unnest(llmtrace.ready_traces(s, '1 minute', '1 minute', 1000000)) r ORDER BY r;
+SELECT r AS ready FROM generate_series(0, 63) s, llmtrace.ready_traces(s, '00000000-0000-0000-0000-000000000000', '1 minute', '1 hour', 1000000) x, unnest(x.trace_ids) r ORDER BY r;
+SELECT r AS ready FROM generate_series(0, 63) s, llmtrace.ready_traces(s, '00000000-0000-0000-0000-000000000000', '1 minute', '1 minute', 1000000) x, unnest(x.trace_ids) r ORDER BY r;
 SELECT trace_count, fragment_count FROM llmtrace.fold_backlog;
 ROLLBACK;
 
