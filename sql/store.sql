@@ -89,8 +89,8 @@ SELECT accepted_spans FROM llmtrace.ingest_otlp(pg_temp.doc(pg_temp.span('d1', '
 SELECT trace_id, has_closed_root, tenant_id FROM llmtrace.fragments ORDER BY trace_id;
 SELECT sum(trace_count), sum(fragment_count) FROM generate_series(1, 3), llmtrace.fold_batch('1 hour', '1 hour');
 UPDATE llmtrace.fragments SET received_at = received_at - interval '2 minutes';
-SELECT r AS ready FROM generate_series(0, 63) s, unnest(llmtrace.ready_traces(s, '1 minute', '1 hour', 1000000)) r ORDER BY r;
-SELECT r AS ready FROM generate_series(0, 63) s, unnest(llmtrace.ready_traces(s, '1 minute', '1 minute', 1000000)) r ORDER BY r;
+SELECT r AS ready FROM generate_series(0, 63) s, llmtrace.ready_traces(s, '00000000-0000-0000-0000-000000000000', '1 minute', '1 hour', 1000000) x, unnest(x.trace_ids) r ORDER BY r;
+SELECT r AS ready FROM generate_series(0, 63) s, llmtrace.ready_traces(s, '00000000-0000-0000-0000-000000000000', '1 minute', '1 minute', 1000000) x, unnest(x.trace_ids) r ORDER BY r;
 SELECT trace_count, fragment_count FROM llmtrace.fold_backlog;
 ROLLBACK;
 
@@ -228,11 +228,11 @@ SELECT w, llmtrace.closest_word(w, '{tenant_id,model,kind,feature,user_id}') FRO
 SELECT "check", status, regexp_replace(finding, 'the newest started .*|the oldest came in .*|fragments, .*', '...') AS finding, hint FROM llmtrace.doctor() ORDER BY "check";
 
 -- One trace that an index of one's own cannot hold keeps no other from being folded.
-CREATE INDEX root_names ON llmtrace.folded (root_name);
+CREATE INDEX root_names ON llmtrace.folded ((1 / (length(root_name) - 200)));
 SELECT accepted_spans FROM llmtrace.ingest_otlp(format('{"resourceSpans": [{"scopeSpans": [{"spans": [
 	{"traceId": "000000000000000000000000000009a1", "spanId": "01", "name": "%s", "startTimeUnixNano": "1767225600000000000", "endTimeUnixNano": "1767225601000000000"},
 	{"traceId": "000000000000000000000000000009a2", "spanId": "01", "name": "short", "startTimeUnixNano": "1767225600000000000", "endTimeUnixNano": "1767225601000000000"}]}]}]}',
-	(SELECT string_agg(md5(i::text), '') FROM generate_series(1, 400) i)));
+	repeat('n', 200)));
 CALL llmtrace.fold('0');
 SELECT f.trace_id, length(t.root_name), f.is_set_aside FROM llmtrace.fragments f JOIN llmtrace.traces t USING (trace_id);
 SELECT left(reason, 72) AS reason FROM llmtrace.ingest_rejected WHERE reason LIKE 'trace % cannot be folded%';
@@ -245,6 +245,37 @@ SELECT count(*), max(length(root_name)) FROM llmtrace.folded WHERE trace_id = '0
 DELETE FROM llmtrace.ingest_rejected WHERE reason LIKE 'trace % cannot be folded%';
 DELETE FROM llmtrace.folded WHERE trace_id IN ('000000000000000000000000000009a1', '000000000000000000000000000009a2');
 DELETE FROM llmtrace.directory WHERE trace_id IN ('000000000000000000000000000009a1', '000000000000000000000000000009a2');
+
+-- However long a text is, columns keep so much of it that rows stay small and an index of one's own holds them; the trajectory
+-- keeps all.  Different texts stay different, and are the same in views of traces and of spans, while they wait and later.
+CREATE INDEX long_texts ON llmtrace.folded (tenant_id, user_id, conversation_id, feature, agent_name, first_model, root_name, error_type);
+CREATE FUNCTION pg_temp.noise(n int) RETURNS text LANGUAGE sql AS $$ SELECT string_agg(md5(i::text), '') FROM generate_series(1, n / 32) i $$;
+SELECT accepted_spans FROM generate_series(1, 2) i, llmtrace.ingest_otlp(pg_temp.doc(
+	pg_temp.span('9b' || i, '01', '', 'root' || pg_temp.noise(60000), 0, 9, (SELECT jsonb_object_agg(key, key || pg_temp.noise(100000) || i)
+		FROM unnest('{gen_ai.agent.name,tenant.id,user.id,gen_ai.conversation.id,app.team,app.experiment,error.type,gen_ai.prompt.name,deployment.environment.name}'::text[]) key)
+		|| '{"gen_ai.operation.name": "invoke_agent"}'),
+	pg_temp.span('9b' || i, '02', '01', 'chat', 1, 2, jsonb_build_object('gen_ai.operation.name', 'chat', 'gen_ai.request.model', 'm' || pg_temp.noise(100000) || i)),
+	pg_temp.span('9b' || i, '03', '01', 'tool', 3, 4, jsonb_build_object('gen_ai.operation.name', 'execute_tool', 'gen_ai.tool.name', 't' || pg_temp.noise(100000) || i)))) x;
+CREATE VIEW pg_temp.long_texts AS
+	SELECT 'traces' AS view, j.key, octet_length(j.value) AS bytes, j.value FROM llmtrace.traces t, jsonb_each_text(to_jsonb(t) || t.dims) j WHERE trace_id::text LIKE '%-0000000009b_'
+	UNION SELECT 'spans', j.key, octet_length(j.value), j.value FROM llmtrace.spans s, jsonb_each_text(to_jsonb(s)) j WHERE trace_id::text LIKE '%-0000000009b_';
+CREATE TEMPORARY TABLE waiting AS TABLE pg_temp.long_texts;
+SELECT DISTINCT octet_length(tenant_id) FROM llmtrace.fragments;
+CALL llmtrace.fold('0');
+SELECT count(*) FROM llmtrace.fragments;
+(TABLE waiting EXCEPT TABLE pg_temp.long_texts) UNION ALL (TABLE pg_temp.long_texts EXCEPT TABLE waiting);
+SELECT t.key, t.bytes, count(*) AS values, count(s.key) AS of_spans
+FROM pg_temp.long_texts t LEFT JOIN pg_temp.long_texts s ON s.view = 'spans' AND s.key = t.key AND s.value = t.value
+WHERE t.view = 'traces' AND t.bytes > 100 AND t.key <> 'dims' GROUP BY t.key, t.bytes ORDER BY t.key COLLATE "C";
+SELECT max(pg_column_size(f.*) - pg_column_size(f.trajectory)) < 4500 AS rows_are_small FROM llmtrace.folded f WHERE trace_id::text LIKE '%-0000000009b_';
+SELECT s.ordinal, key, length(value) FROM llmtrace.trace('000000000000000000000000000009b1') t, llmtrace.spans(t) s, jsonb_each_text(llmtrace.span_attributes(t, s.ordinal)) WHERE length(value) > 300 ORDER BY 1, 2;
+SELECT tenant_id = llmtrace.short_text('tenant.id' || pg_temp.noise(100000) || 1), octet_length(tenant_id), llmtrace.short_text(repeat('x', 255)) = repeat('x', 255) FROM llmtrace.traces WHERE trace_id = '000000000000000000000000000009b1';
+SELECT is_valid, octet_length(s) FROM llmtrace.short_text(repeat('ä', 200)) s, LATERAL (SELECT s = convert_from(convert_to(s, 'UTF8'), 'UTF8') AS is_valid) v;
+CALL llmtrace.refresh_rollups();
+SELECT "by", count(DISTINCT dims), max(octet_length(dims::text)) < 300 AS are_short FROM llmtrace.cohort_rollup WHERE "by" IN ('model', 'tool_name', 'tenant_id') AND octet_length(dims::text) > 200 GROUP BY 1 ORDER BY 1;
+SELECT count(*) FROM llmtrace.subject_traces('user_id', 'user.id' || pg_temp.noise(100000) || 1) ids, unnest(ids);
+DROP INDEX llmtrace.long_texts;
+WITH gone AS (DELETE FROM llmtrace.folded WHERE trace_id::text LIKE '%-0000000009b_' RETURNING trace_id) DELETE FROM llmtrace.directory d USING gone g WHERE d.trace_id = g.trace_id;
 
 -- Retention.
 SELECT * FROM llmtrace.drop_before(NULL);

@@ -86,7 +86,7 @@ BEGIN
 			SELECT p.trace_id FROM llmtrace.fragments p
 			WHERE EXISTS (SELECT FROM llmtrace.span_rows(p.fragment) s WHERE s.%1$I = $1)) t
 		$sql$, kind)
-	INTO found USING subject;
+	INTO found USING llmtrace.short_text(subject);
 	RETURN found;
 END
 $$;
@@ -140,7 +140,8 @@ CREATE FUNCTION llmtrace.subject_conversations(trace_ids uuid[], kind text, subj
 BEGIN ATOMIC
 	SELECT coalesce(pg_catalog.array_agg(c.conversation_id), '{}')
 	FROM (
-		SELECT subject AS conversation_id WHERE kind = 'conversation_id'
+		-- outcomes may have it whole
+		SELECT n.name AS conversation_id FROM (VALUES (subject), (llmtrace.short_text(subject))) n (name) WHERE kind = 'conversation_id'
 		UNION
 		SELECT f.conversation_id
 		FROM llmtrace.directory d JOIN llmtrace.folded f ON f.trace_id = d.trace_id AND f.started_at = d.started_at

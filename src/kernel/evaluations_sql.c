@@ -6,6 +6,7 @@
 
 #include "kernel/otlp.h"
 #include "kernel/row_writer.h"
+#include "kernel/short_text.h"
 #include "kernel/trajectory_sql.h"
 #include "miscadmin.h"
 
@@ -29,9 +30,6 @@ row_string(RowWriter *w, const Value *v)
 		row_null(w);
 }
 
-/* A name is part of a key of table annotation; longer ones are cut. */
-#define MAX_NAME_LEN 255
-
 /* One judgement; an event without a name of what was judged is none. */
 static void
 put_evaluation(RowWriter *w, const Trajectory *t, uint32 ordinal, const Event *event)
@@ -39,6 +37,7 @@ put_evaluation(RowWriter *w, const Trajectory *t, uint32 ordinal, const Event *e
 	const Value *name = event_attribute(t, event, "gen_ai.evaluation.name");
 	const Value *score = event_attribute(t, event, "gen_ai.evaluation.score.value");
 	char		digits[SPAN_ID_DIGITS];
+	ShortText	room = {.len = 0};
 	double		number;
 
 	if (name == NULL || name->type != VALUE_STRING || name->len == 0)
@@ -48,7 +47,8 @@ put_evaluation(RowWriter *w, const Trajectory *t, uint32 ordinal, const Event *e
 	row_int4(w, ordinal + 1);
 	row_text(w, (Bytes) {digits, sizeof(digits)});
 	row_timestamptz(w, timestamptz_from_ns(event->time_ns));
-	row_text(w, (Bytes) {name->bytes, utf8_clip(value_bytes(name), MAX_NAME_LEN)});
+	/* part of a key of table annotation */
+	row_text(w, short_text(value_bytes(name), &room));
 	if (score && value_read_double(score, &number))
 		row_float8(w, number);
 	else

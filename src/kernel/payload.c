@@ -449,18 +449,16 @@ visit_value(PayloadRef *ref, const Value *v, PayloadVisitor visit, void *arg)
 		ref->item = -1;
 		ref->ref = *v;
 		visit(ref, arg);
+		return;
 	}
-	else if (is_reference_list(v))
-	{
-		ref->item = 0;
-		value_iterate(&it, v);
-		while (value_next(&it, &key, &ref->ref))
-			if (ref->ref.type == VALUE_REF)
-			{
-				visit(ref, arg);
-				ref->item++;
-			}
-	}
+	ref->item = 0;
+	value_iterate(&it, v);
+	while (value_next(&it, &key, &ref->ref))
+		if (ref->ref.type == VALUE_REF)
+		{
+			visit(ref, arg);
+			ref->item++;
+		}
 }
 
 static void
@@ -469,11 +467,15 @@ visit_list(const Trajectory *t, const AttrList *list, PayloadRef *ref,
 {
 	for (uint32 i = 0; i < list->n; i++)
 	{
+		const Value *v = &list->values[i];
 		const Key  *key = &t->keys[list->keys[i]];
 
+		/* most are none: what a key is for is asked of those that are */
+		if (v->type != VALUE_REF && !is_reference_list(v))
+			continue;
 		ref->key = key->name;
 		message_key(key, &ref->role);
-		visit_value(ref, &list->values[i], visit, arg);
+		visit_value(ref, v, visit, arg);
 	}
 }
 

@@ -68,6 +68,7 @@ span_common(const Trajectory *t)
 {
 	SpanCommon	common = {.t = t};
 
+	common.rooms = palloc0(COMMON_TEXTS * sizeof(ShortText));
 	common.of_resources = palloc0(Max(t->resource_count, 1) * COMMON_RESOURCE_TEXTS * sizeof(Bytes));
 	for (uint32 r = 0; r < t->resource_count; r++)
 		for (int k = 0; k < COMMON_RESOURCE_TEXTS; k++)
@@ -81,8 +82,9 @@ span_common(const Trajectory *t)
 	return common;
 }
 
-bool
-span_common_text(const SpanCommon *common, uint32 ordinal, CommonText text, Bytes *value)
+/* The whole text. */
+static bool
+find_text(const SpanCommon *common, uint32 ordinal, CommonText text, Bytes *value)
 {
 	const Trajectory *t = common->t;
 
@@ -97,6 +99,15 @@ span_common_text(const SpanCommon *common, uint32 ordinal, CommonText text, Byte
 	}
 	return common->holder[text] != NULL && common->holder[text][ordinal] >= 0 &&
 		own_text(t, common->holder[text][ordinal], text, value);
+}
+
+bool
+span_common_text(const SpanCommon *common, uint32 ordinal, CommonText text, Bytes *value)
+{
+	if (!find_text(common, ordinal, text, value))
+		return false;
+	*value = short_text(*value, &common->rooms[text]);
+	return true;
 }
 
 /* Of each span the agent's span that it is, or that is nearest above it; or -1. */

@@ -3,11 +3,13 @@
  *		What a span has from those around it: its agent, feature, user …
  *
  * A span's own value counts, else that of the nearest span above it that has
- * one.  Services and places are its own, too, else those of its resource.
+ * one.  Services and places are its own, too, else those of its resource.  A long
+ * text is cut, and stays until the next of the same kind is asked for.
  */
 #ifndef LLMTRACE_SPAN_COMMON_H
 #define LLMTRACE_SPAN_COMMON_H
 
+#include "kernel/short_text.h"
 #include "kernel/trajectory.h"
 
 /* In the order of the views' columns. */
@@ -39,6 +41,7 @@ typedef struct SpanCommon
 	int32	   *holder[COMMON_TEXTS];	/* by ordinal: the span whose value
 										 * counts, or -1; NULL if no span has
 										 * one */
+	ShortText  *rooms;			/* for long texts */
 } SpanCommon;
 
 extern SpanCommon span_common(const Trajectory *t);

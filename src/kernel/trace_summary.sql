@@ -46,6 +46,11 @@ CREATE FUNCTION trace_summary(t trajectory) RETURNS TABLE (
 COMMENT ON FUNCTION trace_summary(trajectory) IS
 'What one row says of a trace: the columns of the view traces but costs and dims. is_error: the root failed; error_type: the root''s, else that of the first span that failed. Model calls that wrap others are not counted; retries are attempts after the first, hedges left out. feature is a key''s value, else the workflow''s name, else the root agent''s, as feature_source says (attribute, workflow, agent). prompt_* are the root agent''s, else those of the first model call that has any. sample_weight: how many traces this one stands for, NULL if nothing speaks of sampling.';
 
+CREATE FUNCTION short_text(value text) RETURNS text
+	AS 'MODULE_PATHNAME', 'short_text_sql' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 2;
+COMMENT ON FUNCTION short_text(text) IS
+'A text as columns of traces have it: whole up to 255 bytes, else its beginning, an ellipsis and 16 digits of a hash of the whole. Attributes of a trajectory are never cut.';
+
 CREATE FUNCTION model_bills(t trajectory) RETURNS TABLE (
 	provider text,
 	model text,

@@ -8,8 +8,10 @@
 
 #include "catalog/pg_type.h"
 #include "kernel/billing.h"
+#include "kernel/json_value.h"
 #include "kernel/jsonb_values.h"
 #include "kernel/otlp.h"
+#include "kernel/short_text.h"
 #include "kernel/spans.h"
 #include "kernel/trace_summary.h"
 #include "kernel/trajectory_sql.h"
@@ -26,6 +28,15 @@ row_usd(RowWriter *w, int64 pico)
 	pfree(DatumGetPointer(numeric));
 }
 
+/* A text from outside; none is null. */
+static void
+row_short_text(RowWriter *w, Bytes text)
+{
+	ShortText	room = {.len = 0};
+
+	row_text_or_null(w, short_text(text, &room));
+}
+
 /* The root, and the times of the whole. */
 static void
 put_root(RowWriter *w, const Trajectory *t, const TraceSummary *s)
@@ -36,7 +47,7 @@ put_root(RowWriter *w, const Trajectory *t, const TraceSummary *s)
 	span_id_hex(trajectory_span_id(t, s->root), digits);
 	row_uuid(w, t->summary.trace_id);
 	row_text(w, (Bytes) {digits, sizeof(digits)});
-	row_text(w, class->name);
+	row_short_text(w, class->name);
 	row_cstring(w, operation_kind_name(class->kind));
 	row_timestamptz(w, timestamptz_from_ns(t->summary.start_ns));
 	if (t->summary.flags & TRAJECTORY_OPEN_ROOT)
@@ -56,7 +67,7 @@ put_root(RowWriter *w, const Trajectory *t, const TraceSummary *s)
 static void
 put_counts(RowWriter *w, const Trajectory *t, const TraceSummary *s)
 {
-	row_text_or_null(w, s->error_type);
+	row_short_text(w, s->error_type);
 	row_bool(w, !(t->summary.flags & (TRAJECTORY_OPEN_SPAN | TRAJECTORY_HAS_ORPHAN)));
 	row_int8(w, t->summary.span_count);
 	row_int8(w, t->summary.error_count);
@@ -82,11 +93,11 @@ row_trace_summary(RowWriter *w, const Trajectory *t)
 	trace_summarise(t, &s);
 	put_root(w, t, &s);
 	put_counts(w, t, &s);
-	row_text_or_null(w, s.first_model);
-	row_text_or_null(w, s.last_model);
+	row_short_text(w, s.first_model);
+	row_short_text(w, s.last_model);
 	for (int k = 0; k < TRACE_TEXTS; k++)
 	{
-		row_text_or_null(w, s.texts[k]);
+		row_short_text(w, s.texts[k]);
 		if (k != TRACE_FEATURE)
 			continue;
 		if (s.feature_source == FEATURE_UNKNOWN)
@@ -222,6 +233,41 @@ find_attribute(const Trajectory *t, Bytes name, Value *room)
 	return NULL;
 }
 
+/* A value that is no longer than a column may be: else its text, cut. */
+static Value
+short_value(const Value *v)
+{
+	StringInfoData json;
+	Bytes		text = value_bytes(v);
+	ShortText  *room;
+
+	if (!value_is_bytes(v->type) || v->len <= SHORT_TEXT_MAX)
+		return *v;
+	if (v->type != VALUE_STRING)
+	{
+		initStringInfo(&json);
+		json_put_value(&json, v);
+		text = (Bytes) {json.data, json.len};
+	}
+	room = palloc0(sizeof(ShortText));
+	return value_string(short_text(text, room));
+}
+
+/* short_text(text) */
+PG_FUNCTION_INFO_V1(short_text_sql);
+Datum
+short_text_sql(PG_FUNCTION_ARGS)
+{
+	text	   *whole = PG_GETARG_TEXT_PP(0);
+	ShortText	room = {.len = 0};
+	Bytes		text;
+
+	if (VARSIZE_ANY_EXHDR(whole) <= SHORT_TEXT_MAX)
+		PG_RETURN_TEXT_P(whole);
+	text = short_text((Bytes) {VARDATA_ANY(whole), VARSIZE_ANY_EXHDR(whole)}, &room);
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(text.data, text.len));
+}
+
 /* trace_dims(trajectory, names text[], keys text[]) */
 PG_FUNCTION_INFO_V1(trajectory_trace_dims);
 Datum
@@ -256,7 +302,7 @@ trajectory_trace_dims(PG_FUNCTION_ARGS)
 			continue;
 		found_keys[found.n] = (Key) {.name = names[i]};
 		found.keys[found.n] = found.n;
-		found.values[found.n++] = *v;
+		found.values[found.n++] = short_value(v);
 	}
 	if (found.n == 0)
 		PG_RETURN_NULL();

@@ -69,7 +69,7 @@ CREATE FUNCTION llmtrace.grant_folder(role regrole) RETURNS void
 AS $$
 BEGIN
 	EXECUTE format('GRANT USAGE ON SCHEMA llmtrace TO %s', role);
-	EXECUTE format('GRANT EXECUTE ON FUNCTION llmtrace.fold_batch(interval, interval, bigint), llmtrace.fold_finish(),'
+	EXECUTE format('GRANT EXECUTE ON FUNCTION llmtrace.fold_batch(interval, interval, bigint, integer, uuid), llmtrace.fold_finish(),'
 		' llmtrace.refresh_next(boolean, timestamptz) TO %s', role);
 	EXECUTE format('GRANT SELECT ON llmtrace.rollup_dirty TO %s', role);
 END

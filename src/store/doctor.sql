@@ -47,7 +47,7 @@ COMMENT ON FUNCTION llmtrace.doctor_store() IS 'the part of doctor() about what 
 CREATE FUNCTION llmtrace.doctor_prices(since timestamptz) RETURNS TABLE ("check" text, status text, finding text, hint text)
 	LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT 'price of ' || coalesce(b.provider || ' ', '') || coalesce(b.model, 'calls without a model'),
+	SELECT 'price of ' || coalesce(llmtrace.short_text(b.provider) || ' ', '') || coalesce(llmtrace.short_text(b.model), 'calls without a model'),
 		'warning',
 		pg_catalog.format('%s calls neither report a cost nor have a price', sum(b.call_count - b.reported_count)),
 		CASE WHEN b.model IS NOT NULL THEN pg_catalog.format(

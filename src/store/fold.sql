@@ -28,27 +28,42 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION llmtrace.folded_columns(llmtrace.trajectory) IS 'the columns that table folded has beside a trajectory';
 
-CREATE FUNCTION llmtrace.ready_traces(of_shard integer, quiet_for interval, max_wait interval, max_bytes bigint) RETURNS uuid[]
-	LANGUAGE sql VOLATILE
-BEGIN ATOMIC
-	SELECT pg_catalog.array_agg(r.trace_id)
-	FROM (
-		SELECT g.trace_id, sum(g.bytes) OVER (ORDER BY g.first_at, g.trace_id) - g.bytes AS bytes_before
-		FROM (
-			SELECT f.trace_id, min(f.received_at) AS first_at, max(f.received_at) AS last_at,
-				bool_or(f.has_closed_root) AS has_closed_root, sum(pg_catalog.pg_column_size(f.fragment)) AS bytes
-			FROM llmtrace.fragments f
-			WHERE f.shard = of_shard
-			GROUP BY f.trace_id
-			HAVING NOT bool_or(f.is_set_aside)) g
-		WHERE quiet_for <= interval '0'
-			OR g.first_at <= pg_catalog.clock_timestamp() - max_wait
-			OR (g.last_at <= pg_catalog.clock_timestamp() - quiet_for
-				AND (g.has_closed_root OR EXISTS (SELECT FROM llmtrace.directory d WHERE d.trace_id = g.trace_id)))) r
-	WHERE r.bytes_before < max_bytes;
-END;
-COMMENT ON FUNCTION llmtrace.ready_traces(integer, interval, interval, bigint) IS
-'the traces of a shard that can be folded, the longest waiting first, up to a size of their fragments in bytes';
+-- In the order of the index, from where the last call ended: a backlog is read
+-- once, however many batches it takes and however much was deleted before.
+CREATE FUNCTION llmtrace.ready_traces(of_shard integer, after uuid, quiet_for interval, max_wait interval, max_bytes bigint,
+	OUT trace_ids uuid[], OUT last_id uuid)
+	LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+	SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET enable_hashagg = off
+AS $$
+DECLARE
+	bytes bigint := 0;
+	trace record;
+BEGIN
+	FOR trace IN
+		SELECT f.trace_id AS id, min(f.received_at) AS first_at, max(f.received_at) AS last_at,
+			bool_or(f.has_closed_root) AS has_closed_root, sum(pg_column_size(f.fragment)) AS bytes
+		FROM llmtrace.fragments f
+		WHERE f.shard = of_shard AND f.trace_id > after
+		GROUP BY f.trace_id
+		HAVING NOT bool_or(f.is_set_aside)
+		ORDER BY f.trace_id
+	LOOP
+		IF quiet_for <= '0' OR trace.first_at <= clock_timestamp() - max_wait
+			OR (trace.last_at <= clock_timestamp() - quiet_for
+				AND (trace.has_closed_root OR EXISTS (SELECT FROM llmtrace.directory d WHERE d.trace_id = trace.id)))
+		THEN
+			trace_ids := trace_ids || trace.id;
+			bytes := bytes + trace.bytes;
+			IF bytes >= max_bytes THEN
+				last_id := trace.id;
+				EXIT;
+			END IF;
+		END IF;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION llmtrace.ready_traces(integer, uuid, interval, interval, bigint) IS
+'the traces of a shard that can be folded, of those behind an id, up to a size of their fragments in bytes; last_id is where to go on, NULL at the end of the shard';
 
 -- One snapshot: what commits meanwhile stays a fragment.
 CREATE FUNCTION llmtrace.fold_traces(of_shard integer, trace_ids uuid[],
@@ -57,7 +72,9 @@ CREATE FUNCTION llmtrace.fold_traces(of_shard integer, trace_ids uuid[],
 BEGIN ATOMIC
 	WITH gone AS (
 		DELETE FROM llmtrace.fragments f
-		WHERE f.shard = of_shard AND f.trace_id = ANY (trace_ids)
+		-- between the first and the last: no plan reads more of the shard
+		WHERE f.shard = of_shard AND f.trace_id >= trace_ids[1] AND f.trace_id <= trace_ids[pg_catalog.cardinality(trace_ids)]
+			AND f.trace_id = ANY (trace_ids)
 		RETURNING f.trace_id, f.fragment
 	), merged AS MATERIALIZED (
 		SELECT g.trace_id, llmtrace.merge_agg(g.fragment) AS trajectory, count(*) AS fragment_count
@@ -134,7 +151,7 @@ BEGIN ATOMIC
 	SELECT (SELECT count(*) FROM updated) + (SELECT count(*) FROM inserted),
 		(SELECT coalesce(sum(m.fragment_count), 0)::bigint FROM merged m);
 END;
-COMMENT ON FUNCTION llmtrace.fold_traces(integer, uuid[]) IS 'merges the fragments of some traces of one shard, whose lock the caller holds, into folded';
+COMMENT ON FUNCTION llmtrace.fold_traces(integer, uuid[]) IS 'merges the fragments of some traces, in the order of their ids, of one shard, whose lock the caller holds, into folded';
 
 -- One trace that cannot be folded must not keep the others from it.
 CREATE FUNCTION llmtrace.fold_singly(of_shard integer, trace_ids uuid[],
@@ -175,7 +192,8 @@ END;
 COMMENT ON FUNCTION llmtrace.fold_again() IS 'has traces that were set aside folded by the next fold(), once what kept them from it is gone; returns how many. Example: SELECT llmtrace.fold_again()';
 
 CREATE FUNCTION llmtrace.fold_batch(quiet_for interval, max_wait interval, max_bytes bigint DEFAULT 64 * 1024 * 1024,
-	OUT trace_count bigint, OUT fragment_count bigint)
+	of_shard integer DEFAULT NULL, after uuid DEFAULT '00000000-0000-0000-0000-000000000000',
+	OUT trace_count bigint, OUT fragment_count bigint, OUT last_id uuid)
 	LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
@@ -188,25 +206,31 @@ BEGIN
 	trace_count := 0;
 	fragment_count := 0;
 	-- several folders begin at different shards
-	FOR free_shard IN SELECT (s + pg_backend_pid()) % 64 FROM generate_series(0, 63) s LOOP
-		CONTINUE WHEN NOT EXISTS (SELECT FROM llmtrace.fragments f WHERE f.shard = free_shard);
+	FOR free_shard IN
+		SELECT (s + pg_backend_pid()) % 64 FROM generate_series(0, 63) s WHERE of_shard IS NULL
+		UNION ALL
+		SELECT of_shard WHERE of_shard IS NOT NULL
+	LOOP
+		CONTINUE WHEN NOT EXISTS (SELECT FROM llmtrace.fragments f WHERE f.shard = free_shard AND f.trace_id > after);
 		CONTINUE WHEN NOT pg_try_advisory_xact_lock(llmtrace.lock_class(), free_shard);
-		ready := llmtrace.ready_traces(free_shard, quiet_for, max_wait, max_bytes);
+		SELECT r.trace_ids, r.last_id INTO ready, last_id
+		FROM llmtrace.ready_traces(free_shard, after, quiet_for, max_wait, max_bytes) r;
 		CONTINUE WHEN ready IS NULL;
 		PERFORM llmtrace.make_partitions(array_agg(DISTINCT date_trunc('day', llmtrace.started_at(f.fragment), 'UTC')))
 		FROM llmtrace.fragments f
-		WHERE f.shard = free_shard AND f.trace_id = ANY (ready);
+		WHERE f.shard = free_shard AND f.trace_id >= ready[1] AND f.trace_id <= ready[cardinality(ready)]
+			AND f.trace_id = ANY (ready);
 		BEGIN
-			SELECT * INTO trace_count, fragment_count FROM llmtrace.fold_traces(free_shard, ready);
+			SELECT f.trace_count, f.fragment_count INTO trace_count, fragment_count FROM llmtrace.fold_traces(free_shard, ready) f;
 		EXCEPTION WHEN data_exception OR program_limit_exceeded OR integrity_constraint_violation OR raise_exception THEN
-			SELECT * INTO trace_count, fragment_count FROM llmtrace.fold_singly(free_shard, ready);
+			SELECT f.trace_count, f.fragment_count INTO trace_count, fragment_count FROM llmtrace.fold_singly(free_shard, ready) f;
 		END;
 		RETURN;
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION llmtrace.fold_batch(interval, interval, bigint) IS
-'Folds traces of one shard that nobody else is folding, up to a size of their fragments in bytes; returns how many traces and fragments, 0 if there was nothing to do. fold() calls it until then.';
+COMMENT ON FUNCTION llmtrace.fold_batch(interval, interval, bigint, integer, uuid) IS
+'Folds traces of one shard (0 to 63; NULL: the first with something to do) that nobody else is folding, behind an id, up to a size of their fragments in bytes. Returns how many traces and fragments, and the id behind which to go on, NULL at the end of the shard. fold() calls it, for each shard until then.';
 
 CREATE FUNCTION llmtrace.fold_finish() RETURNS void
 	LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -237,18 +261,25 @@ CREATE PROCEDURE llmtrace.fold(quiet_for interval DEFAULT '10 seconds', max_wait
 AS $$
 DECLARE
 	batch record;
+	shard pg_catalog.int4;
+	after pg_catalog.uuid;
 	traces bigint := 0;
 	told_at pg_catalog.timestamptz := pg_catalog.clock_timestamp();
 BEGIN
-	LOOP
-		SELECT * INTO batch FROM llmtrace.fold_batch(quiet_for, max_wait);
-		COMMIT;
-		EXIT WHEN batch.trace_count OPERATOR(pg_catalog.=) 0;
-		traces := traces OPERATOR(pg_catalog.+) batch.trace_count;
-		IF pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) told_at OPERATOR(pg_catalog.>) interval '5 seconds' THEN
-			RAISE NOTICE 'folded % traces', traces;
-			told_at := pg_catalog.clock_timestamp();
-		END IF;
+	-- several folders begin at different shards
+	FOR n IN 0 .. 63 LOOP
+		shard := (n OPERATOR(pg_catalog.+) pg_catalog.pg_backend_pid()) OPERATOR(pg_catalog.%) 64;
+		after := '00000000-0000-0000-0000-000000000000';
+		WHILE after IS NOT NULL LOOP
+			SELECT * INTO batch FROM llmtrace.fold_batch(quiet_for, max_wait, of_shard => shard, after => after);
+			COMMIT;
+			after := batch.last_id;
+			traces := traces OPERATOR(pg_catalog.+) batch.trace_count;
+			IF pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) told_at OPERATOR(pg_catalog.>) interval '5 seconds' THEN
+				RAISE NOTICE 'folded % traces', traces;
+				told_at := pg_catalog.clock_timestamp();
+			END IF;
+		END LOOP;
 	END LOOP;
 	IF traces OPERATOR(pg_catalog.>) 0 THEN
 		PERFORM llmtrace.fold_finish();

@@ -16,6 +16,7 @@
 #include "funcapi.h"
 #include "kernel/otlp.h"
 #include "kernel/payload.h"
+#include "kernel/short_text.h"
 #include "kernel/trajectory_sql.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -512,6 +513,7 @@ write_fragments(SpanSet *set)
 		MemoryContext old;
 		struct varlena *datum;
 		Bytes		tenant;
+		ShortText	room = {.len = 0};
 
 		CHECK_FOR_INTERRUPTS();
 		old = MemoryContextSwitchTo(batch.context);
@@ -519,7 +521,7 @@ write_fragments(SpanSet *set)
 		batch.values[0][batch.count] = PointerGetDatum(datum);
 		batch.nulls[1][batch.count] = !spans_tenant(set, spans + from, ends[g] - from, &tenant);
 		if (!batch.nulls[1][batch.count])
-			batch.values[1][batch.count] = text_datum(tenant);
+			batch.values[1][batch.count] = text_datum(short_text(tenant, &room));
 		MemoryContextSwitchTo(old);
 		batch.bytes += VARSIZE(datum);
 		batch.count++;

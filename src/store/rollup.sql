@@ -126,7 +126,7 @@ COMMENT ON FUNCTION llmtrace.kept_cohorts(text) IS 'by which dimensions rollups 
 -- What the views traces, model_calls ... show, of folded traces alone: rollups
 -- of what still waits in fragments would be stale without a mark.
 CREATE FUNCTION llmtrace.folded_column(subject text, columns text[], name text) RETURNS text
-	LANGUAGE sql IMMUTABLE
+	LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT CASE
 		WHEN NOT name = ANY (columns) THEN pg_catalog.format('t.dims ->> %L', name)
@@ -136,6 +136,9 @@ BEGIN ATOMIC
 		WHEN name = 'effect' THEN '(SELECT c.effect FROM llmtrace.tool_class c WHERE c.tool_name = s.tool_name)'
 		WHEN name IN ('feature', 'tenant_id', 'user_id', 'conversation_id', 'prompt_name', 'prompt_version', 'prompt_hash')
 			THEN pg_catalog.format('coalesce(s.%1$I, t.%1$I)', name)
+		WHEN EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = pg_catalog.to_regclass('llmtrace.' || subject)
+				AND a.attname = folded_column.name AND a.atttypid = 'pg_catalog.text'::pg_catalog.regtype)
+			THEN pg_catalog.format('llmtrace.short_text(s.%I)', name)
 		ELSE pg_catalog.format('s.%I', name) END;
 END;
 COMMENT ON FUNCTION llmtrace.folded_column(text, text[], text) IS 'SQL of a view''s column, or else of a dimension, over t, a row of folded, and s, one of the rows within';

@@ -24,6 +24,7 @@ CREATE EXTENSION llmtrace;
 SELECT llmtrace.create_store();
 CREATE TABLE document (line text);
 CREATE TABLE done (writer int);
+CREATE TABLE reading (since timestamptz DEFAULT clock_timestamp());
 });
 
 # Traces of 2 to 30 spans in 8 weeks; every span in one or two versions, the
@@ -81,14 +82,15 @@ sub ingest { return "SELECT accepted_spans FROM llmtrace.ingest_otlp($dollar$_[0
 
 for my $writer (1 .. 8)
 {
-	my $sql = '';
+	# when both readers are reading
+	my $sql = "DO 'BEGIN FOR i IN 1 .. 1200 LOOP EXIT WHEN (SELECT count(*) FROM reading) >= 2; PERFORM pg_sleep(0.05); COMMIT; END LOOP; END';\n";
 	# each document goes to one writer, and half of them to another one, too
 	my @mine = shuffle(grep { ($_ % 8) + 1 == $writer || (($_ * 5 + 3) % 16) + 1 == $writer } 0 .. $#documents);
 	while (@mine)
 	{
 		my @batch = splice(@mine, 0, 1 + int(rand(4)));
 		$sql .= @batch == 1 ? ingest($documents[ $batch[0] ]) : "BEGIN;\n" . join('', map { ingest($documents[$_]) } @batch) . "COMMIT;\n";
-		$sql .= "SELECT pg_sleep(0.02) \\g /dev/null\n" if rand() < 0.2;
+		$sql .= "SELECT pg_sleep(0.1) \\g /dev/null\n" if rand() < 0.7;
 	}
 	session("writer$writer", $sql . "INSERT INTO done VALUES ($writer);\n");
 }
@@ -129,10 +131,11 @@ BEGIN
 			IF llmtrace.stored_trace(one) IS NULL THEN RAISE EXCEPTION 'trace % cannot be found', one; END IF;
 		END LOOP;
 		reads := reads + 1;
+		IF reads = 1 THEN INSERT INTO reading DEFAULT VALUES; END IF;
 		COMMIT;
 		PERFORM pg_sleep(0.05);
 	END LOOP;
-	IF traces = 0 THEN RAISE EXCEPTION 'read % times, and last % traces', reads, traces; END IF;
+	IF traces = 0 OR reads < 5 THEN RAISE EXCEPTION 'read % times, and last % traces', reads, traces; END IF;
 	RAISE NOTICE 'last seen: % traces, % reads', traces, reads;
 END
 $$;

@@ -117,6 +117,42 @@ my ($few_models, $look_ups, $many_models) = (pricing(1, 1000000), pricing(5000, 
 cmp_ok($many_models - $look_ups, '<', $few_models * 4,
 	"a million calls of one model take $few_models ms, of 5,000 models $many_models ms, $look_ups ms of that for their prices");
 
+# A backlog is read once, however many batches fold it: here all of one shard,
+# a fragment a trace, some 50 of them a batch.
+sub rows_read_by_folding
+{
+	my ($traces) = @_;
+	$node->safe_psql('postgres', "CREATE DATABASE backlog$traces");
+	$node->safe_psql("backlog$traces", qq{
+CREATE EXTENSION llmtrace;
+SELECT llmtrace.create_store();
+SELECT sum(accepted_spans) FROM (
+	SELECT format('{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"%s","spanId":"1","name":"n","startTimeUnixNano":"1767225600000000000","endTimeUnixNano":"1767225601000000000"}]}]}]}',
+		replace(id::text, '-', '')) AS document
+	FROM (SELECT md5(i::text)::uuid AS id FROM generate_series(1, $traces * 80) i) x WHERE uuid_hash(id) & 63 = 5 LIMIT $traces) d, llmtrace.ingest_otlp(document)});
+	$node->safe_psql("backlog$traces", qq{
+DO \$\$
+DECLARE
+	batch record;
+	batches int := 0;
+	after uuid := '00000000-0000-0000-0000-000000000000';
+BEGIN
+	WHILE after IS NOT NULL LOOP
+		SELECT * INTO batch FROM llmtrace.fold_batch('0', '0', max_bytes => 10000, of_shard => 5, after => after);
+		COMMIT;
+		after := batch.last_id;
+		batches := batches + 1;
+	END LOOP;
+	IF batches < $traces / 200 THEN RAISE EXCEPTION 'only % batches', batches; END IF;
+END
+\$\$});
+	is($node->safe_psql("backlog$traces", 'SELECT (SELECT count(*) FROM llmtrace.fragments), (SELECT count(*) FROM llmtrace.folded)'), "0|$traces", "a backlog of $traces fragments is folded");
+	return $node->safe_psql("backlog$traces", q{SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relid = 'llmtrace.fragments'::regclass});
+}
+my ($read_of_few, $read_of_many) = (rows_read_by_folding(2000), rows_read_by_folding(8000));
+cmp_ok($read_of_few, '>=', 2000, "folding 2,000 fragments reads $read_of_few rows");
+cmp_ok($read_of_many, '<', $read_of_few * 5, "and four times as many read $read_of_many");
+
 # Tasks find their traces by joins that compare no more than there is.
 $node->safe_psql('few', q{
 	INSERT INTO llmtrace.outcome (task_id, trace_id, conversation_id)
