@@ -62,6 +62,27 @@ END;
 COMMENT ON FUNCTION llmtrace.interest(boolean, boolean, boolean, numeric) IS
 'how much a trace or call is worth looking at: 1, and 4 if it failed, 2 if something was tried again, 1 if it is incomplete, and ln(1 + 10 cost in US dollars), at most 3';
 
+-- How a run went, whatever the number of repeats, and how it failed.
+CREATE FUNCTION llmtrace.shape(t llmtrace.trajectory) RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT COST 2000
+BEGIN ATOMIC
+	SELECT pg_catalog.md5(pg_catalog.regexp_replace(llmtrace.path_signature(t) || E'\n' || coalesce(llmtrace.failure_signature(t), ''), ' x[0-9]+', '', 'g'));
+END;
+COMMENT ON FUNCTION llmtrace.shape(llmtrace.trajectory) IS
+'a hash of path_signature and failure_signature without the numbers of repeats: the same for runs that went, and failed, alike';
+
+CREATE FUNCTION llmtrace.trace_rarity(since timestamptz, until timestamptz)
+	RETURNS TABLE (trace_id uuid, rarity double precision, alike_count double precision, all_count double precision)
+	LANGUAGE sql STABLE ROWS 10000
+BEGIN ATOMIC
+	SELECT s.trace_id, greatest(1, 100 / sum(s.weight) OVER w), sum(s.weight) OVER w, sum(s.weight) OVER ()
+	FROM (SELECT t.trace_id, coalesce(nullif(t.sample_weight, 0), 1) AS weight, llmtrace.shape(t.trajectory) AS shape
+			FROM llmtrace.trajectories t WHERE t.started_at >= since AND t.started_at < until) s
+	WINDOW w AS (PARTITION BY s.shape);
+END;
+COMMENT ON FUNCTION llmtrace.trace_rarity(timestamptz, timestamptz) IS
+'how rare the shape of each trace of a period is: 100 by the number of those alike, by sample_weight, at least 1; and that number, and that of all. Reads the traces.';
+
 CREATE FUNCTION llmtrace.check_word(what text, word text, words text[]) RETURNS void
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -94,7 +115,7 @@ BEGIN
 	PERFORM llmtrace.check_period(since, until);
 	PERFORM llmtrace.check_word('unit', per, '{trace,model_call}');
 	PERFORM llmtrace.check_word('allocation', allocation, '{equal,proportional,neyman,log}');
-	PERFORM llmtrace.check_word('policy', policy, '{uniform,priority}');
+	PERFORM llmtrace.check_word('policy', policy, '{uniform,priority,novelty}');
 	IF n IS NULL OR n NOT BETWEEN 1 AND 100000 THEN
 		RAISE EXCEPTION 'sample size % is out of range', coalesce(n::text, 'null')
 			USING ERRCODE = 'invalid_parameter_value', DETAIL = 'The size must be between 1 and 100000.';
@@ -110,7 +131,7 @@ BEGIN
 		FROM (
 			SELECT x.dims, count(*) AS n, count(*) FILTER (WHERE x.failed) AS failed, %1$s AS sample
 			FROM (SELECT %2$s AS dims, %3$s AS key, x.sample_weight, %4$s AS failed, %5$s AS interest
-				FROM %6$s x WHERE x.started_at >= $1 AND x.started_at < $2%7$s) x
+				FROM %6$s x%8$s WHERE x.started_at >= $1 AND x.started_at < $2%7$s) x
 			GROUP BY x.dims) g
 		$sql$,
 		CASE policy WHEN 'uniform' THEN 'llmtrace.sample_agg(x.key, $3, $4, x.sample_weight, NULL::float8)'
@@ -119,13 +140,15 @@ BEGIN
 		CASE per WHEN 'trace' THEN 'x.trace_id' ELSE 'x.trace_id || '' '' || x.span_id' END,
 		CASE per WHEN 'trace' THEN 'x.error_count > 0' ELSE 'x.is_error' END,
 		CASE WHEN policy = 'uniform' THEN 'NULL::float8'
+			WHEN policy = 'novelty' THEN 'r.rarity'
 			WHEN per = 'trace' THEN 'llmtrace.interest(x.error_count > 0, x.retry_count > 0, NOT x.is_complete, x.cost_usd)'
 			ELSE 'llmtrace.interest(x.is_error, x.attempt > 1, x.duration_ms IS NULL, x.cost_usd)' END,
 		relation,
 		CASE WHEN matching IS NULL THEN ''
 			WHEN per = 'trace' THEN ' AND x.trajectory OPERATOR(llmtrace.@@) $5'
 			ELSE ' AND x.trace_id IN (SELECT t.trace_id FROM llmtrace.trajectories t'
-				' WHERE t.started_at >= $1 AND t.started_at < $2 AND t.trajectory OPERATOR(llmtrace.@@) $5)' END)
+				' WHERE t.started_at >= $1 AND t.started_at < $2 AND t.trajectory OPERATOR(llmtrace.@@) $5)' END,
+		CASE policy WHEN 'novelty' THEN ' JOIN llmtrace.trace_rarity($1, $2) r ON r.trace_id = x.trace_id' ELSE '' END)
 	INTO cohorts, counts, failures, samples
 	USING since, until, n, seed, matching;
 	IF counts IS NULL THEN
@@ -352,7 +375,7 @@ BEGIN
 			INTO input, output, metadata
 			FROM llmtrace.eval_content(trace, chosen.span_id) c;
 			-- bodies are kept more rarely than traces: who has them stands for those who lost theirs
-			SELECT f.keep_reason = 'demoted', f.body_probability / f.keep_probability INTO demoted, kept
+			SELECT f.keep_reason IN ('demoted', 'redacted'), f.body_probability / f.keep_probability INTO demoted, kept
 			FROM llmtrace.directory d JOIN llmtrace.folded f ON f.trace_id = d.trace_id AND f.started_at = d.started_at
 			WHERE d.trace_id = chosen.trace_id;
 			IF input IS NULL OR demoted THEN
@@ -377,7 +400,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION llmtrace.eval_sample(integer, text[], llmtrace.tracequery, text, text, text, bigint, timestamptz, timestamptz, boolean) IS
-'An eval set: n (1 to 100000) traces or model calls (per) of a period, drawn by chance from every stratum (columns of traces or model_calls, or dimensions of your own), of traces that match. allocation says how n is shared among strata: equal, proportional, neyman (where failures vary) or log. policy uniform takes all alike, priority those with errors, retries and costs more often (interest). inclusion_probability is that of being drawn, weight how many of the population the row stands for: sums of what is known of rows, times weight, are unbiased estimates of all. The same seed and data give the same rows, a larger n contains a smaller, split (train, validation, test) goes by the conversation. Rows without a kept input are left out, with a notice. expected is the latest annotation of name correction and source human. Example: SELECT sample_id, input, stratum, weight FROM llmtrace.eval_sample(20, ''{feature}'', bodies => false) LIMIT 10';
+'An eval set: n (1 to 100000) traces or model calls (per) of a period, drawn by chance from every stratum (columns of traces or model_calls, or dimensions of your own), of traces that match. allocation says how n is shared among strata: equal, proportional, neyman (where failures vary) or log. policy uniform takes all alike, priority those with errors, retries and costs more often (interest), novelty those that went or failed as few others of the period did (trace_rarity). inclusion_probability is that of being drawn, weight how many of the population the row stands for: sums of what is known of rows, times weight, are unbiased estimates of all. The same seed and data give the same rows, a larger n contains a smaller, split (train, validation, test) goes by the conversation. Rows without a kept input are left out, with a notice. expected is the latest annotation of name correction and source human. Example: SELECT sample_id, input, stratum, weight FROM llmtrace.eval_sample(20, ''{feature}'', bodies => false) LIMIT 10';
 
 -- ------------------------------------------------- as others read them -----
 
@@ -456,6 +479,16 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION llmtrace.promptfoo_text(text) IS 'a text as a variable of promptfoo, which would take {{...}} as a template and file://... as a file: such beginnings become expressions that give them';
 
+CREATE FUNCTION llmtrace.sample_metadata(sample_id text, metadata jsonb, split text, stratum text, inclusion_probability double precision, weight double precision)
+	RETURNS jsonb
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT metadata || pg_catalog.jsonb_build_object('sample_id', sample_id, 'split', split, 'stratum', stratum,
+		'inclusion_probability', inclusion_probability, 'weight', weight);
+END;
+COMMENT ON FUNCTION llmtrace.sample_metadata(text, jsonb, text, text, double precision, double precision) IS
+'the metadata of a row of eval_sample, and what it stands for';
+
 CREATE FUNCTION llmtrace.eval_sample_promptfoo(n integer DEFAULT 200, strata text[] DEFAULT '{}', matching llmtrace.tracequery DEFAULT NULL,
 	per text DEFAULT 'trace', allocation text DEFAULT 'equal', policy text DEFAULT 'uniform', seed bigint DEFAULT 0,
 	since timestamptz DEFAULT now() - interval '7 days', until timestamptz DEFAULT 'infinity') RETURNS SETOF jsonb
@@ -468,8 +501,7 @@ BEGIN ATOMIC
 			'messages', llmtrace.promptfoo_text(llmtrace.chat_messages(e.input)::text)),
 		'assert', CASE WHEN e.expected IS NOT NULL THEN pg_catalog.jsonb_build_array(pg_catalog.jsonb_build_object(
 			'type', 'equals', 'value', llmtrace.promptfoo_text(e.expected #>> '{}'))) END,
-		'metadata', (e.metadata - 'tools_called' - 'retrieval_context') || pg_catalog.jsonb_build_object('sample_id', e.sample_id,
-			'split', e.split, 'stratum', e.stratum, 'inclusion_probability', e.inclusion_probability, 'weight', e.weight)))
+		'metadata', llmtrace.sample_metadata(e.sample_id, e.metadata - 'tools_called' - 'retrieval_context', e.split, e.stratum, e.inclusion_probability, e.weight)))
 	FROM llmtrace.eval_sample(n, strata, matching, per, allocation, policy, seed, since, until) e;
 END;
 COMMENT ON FUNCTION llmtrace.eval_sample_promptfoo(integer, text[], llmtrace.tracequery, text, text, text, bigint, timestamptz, timestamptz) IS
@@ -484,12 +516,80 @@ BEGIN ATOMIC
 		'id', e.sample_id,
 		'input', llmtrace.chat_messages(e.input),
 		'target', coalesce(e.expected #>> '{}', ''),
-		'metadata', e.metadata || pg_catalog.jsonb_build_object('split', e.split, 'stratum', e.stratum,
-			'inclusion_probability', e.inclusion_probability, 'weight', e.weight))
+		'metadata', llmtrace.sample_metadata(e.sample_id, e.metadata, e.split, e.stratum, e.inclusion_probability, e.weight))
 	FROM llmtrace.eval_sample(n, strata, matching, per, allocation, policy, seed, since, until) e;
 END;
 COMMENT ON FUNCTION llmtrace.eval_sample_inspect(integer, text[], llmtrace.tracequery, text, text, text, bigint, timestamptz, timestamptz) IS
 'eval_sample as samples of Inspect (json_dataset reads the lines): id, input as chat messages, target (empty where there is no correction), metadata. Needs the privilege to read payloads. Example: SELECT llmtrace.eval_sample_inspect(n => 20, strata => ''{feature}'', seed => 7)';
+
+CREATE FUNCTION llmtrace.eval_sample_openai(n integer DEFAULT 200, strata text[] DEFAULT '{}', matching llmtrace.tracequery DEFAULT NULL,
+	per text DEFAULT 'trace', allocation text DEFAULT 'equal', policy text DEFAULT 'uniform', seed bigint DEFAULT 0,
+	since timestamptz DEFAULT now() - interval '7 days', until timestamptz DEFAULT 'infinity') RETURNS SETOF jsonb
+	LANGUAGE sql STABLE ROWS 200
+BEGIN ATOMIC
+	SELECT pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
+		'input', llmtrace.chat_messages(e.input),
+		'ideal', e.expected #>> '{}',
+		'metadata', llmtrace.sample_metadata(e.sample_id, e.metadata - 'tools_called' - 'retrieval_context', e.split, e.stratum, e.inclusion_probability, e.weight)))
+	FROM llmtrace.eval_sample(n, strata, matching, per, allocation, policy, seed, since, until) e;
+END;
+COMMENT ON FUNCTION llmtrace.eval_sample_openai(integer, text[], llmtrace.tracequery, text, text, text, bigint, timestamptz, timestamptz) IS
+'eval_sample as samples of OpenAI Evals, one a line: input as chat messages, ideal where there is a correction (its matching evals need one: filter by it), metadata. Needs the privilege to read payloads. Example: SELECT llmtrace.eval_sample_openai(n => 20, strata => ''{feature}'', seed => 7)';
+
+CREATE FUNCTION llmtrace.eval_sample_deepeval(n integer DEFAULT 200, strata text[] DEFAULT '{}', matching llmtrace.tracequery DEFAULT NULL,
+	per text DEFAULT 'trace', allocation text DEFAULT 'equal', policy text DEFAULT 'uniform', seed bigint DEFAULT 0,
+	since timestamptz DEFAULT now() - interval '7 days', until timestamptz DEFAULT 'infinity') RETURNS SETOF jsonb
+	LANGUAGE sql STABLE ROWS 200
+BEGIN ATOMIC
+	SELECT pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
+		'input', llmtrace.last_request(e.input),
+		'actual_output', (SELECT pg_catalog.string_agg(o.message ->> 'content', E'\n' ORDER BY o.ordinal)
+			FROM pg_catalog.jsonb_array_elements(llmtrace.chat_messages(e.output)) WITH ORDINALITY o (message, ordinal)),
+		'expected_output', e.expected #>> '{}',
+		'retrieval_context', (SELECT pg_catalog.jsonb_agg(d.document #>> '{}' ORDER BY d.ordinal)
+			FROM pg_catalog.jsonb_array_elements(e.metadata -> 'retrieval_context') WITH ORDINALITY d (document, ordinal)),
+		'tools_called', (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('name', coalesce(c.call ->> 'name', 'unknown'),
+				'input_parameters', CASE WHEN pg_catalog.jsonb_typeof(a.arguments) = 'object' THEN a.arguments END,
+				'output', c.call -> 'output') ORDER BY c.ordinal)
+			FROM pg_catalog.jsonb_array_elements(e.metadata -> 'tools_called') WITH ORDINALITY c (call, ordinal)
+				CROSS JOIN LATERAL (SELECT CASE WHEN pg_catalog.jsonb_typeof(c.call -> 'arguments') = 'string'
+					THEN llmtrace.body_json(c.call ->> 'arguments') ELSE c.call -> 'arguments' END AS arguments) a),
+		'additional_metadata', llmtrace.sample_metadata(e.sample_id, e.metadata - 'tools_called' - 'retrieval_context', e.split, e.stratum, e.inclusion_probability, e.weight)))
+	FROM llmtrace.eval_sample(n, strata, matching, per, allocation, policy, seed, since, until) e;
+END;
+COMMENT ON FUNCTION llmtrace.eval_sample_deepeval(integer, text[], llmtrace.tracequery, text, text, text, bigint, timestamptz, timestamptz) IS
+'eval_sample as goldens of DeepEval, one a line: input (what the user said last), actual_output, expected_output where there is a correction, retrieval_context, tools_called {name, input_parameters, output}, additional_metadata. Needs the privilege to read payloads. Example: SELECT llmtrace.eval_sample_deepeval(n => 20, strata => ''{feature}'', seed => 7)';
+
+CREATE FUNCTION llmtrace.eval_sample_langsmith(n integer DEFAULT 200, strata text[] DEFAULT '{}', matching llmtrace.tracequery DEFAULT NULL,
+	per text DEFAULT 'trace', allocation text DEFAULT 'equal', policy text DEFAULT 'uniform', seed bigint DEFAULT 0,
+	since timestamptz DEFAULT now() - interval '7 days', until timestamptz DEFAULT 'infinity') RETURNS SETOF jsonb
+	LANGUAGE sql STABLE ROWS 200
+BEGIN ATOMIC
+	SELECT pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
+		'inputs', pg_catalog.jsonb_build_object('messages', llmtrace.chat_messages(e.input)),
+		'outputs', CASE WHEN e.expected IS NOT NULL THEN pg_catalog.jsonb_build_object('output', e.expected #>> '{}') END,
+		'metadata', llmtrace.sample_metadata(e.sample_id, e.metadata, e.split, e.stratum, e.inclusion_probability, e.weight),
+		'split', e.split))
+	FROM llmtrace.eval_sample(n, strata, matching, per, allocation, policy, seed, since, until) e;
+END;
+COMMENT ON FUNCTION llmtrace.eval_sample_langsmith(integer, text[], llmtrace.tracequery, text, text, text, bigint, timestamptz, timestamptz) IS
+'eval_sample as examples of LangSmith, one a line, for create_examples: inputs {messages}, outputs {output} where there is a correction, metadata, split. Without source_run_id, which names runs of LangSmith''s own. Needs the privilege to read payloads. Example: SELECT llmtrace.eval_sample_langsmith(n => 20, strata => ''{feature}'', seed => 7)';
+
+CREATE FUNCTION llmtrace.eval_sample_phoenix(n integer DEFAULT 200, strata text[] DEFAULT '{}', matching llmtrace.tracequery DEFAULT NULL,
+	per text DEFAULT 'trace', allocation text DEFAULT 'equal', policy text DEFAULT 'uniform', seed bigint DEFAULT 0,
+	since timestamptz DEFAULT now() - interval '7 days', until timestamptz DEFAULT 'infinity') RETURNS SETOF jsonb
+	LANGUAGE sql STABLE ROWS 200
+BEGIN ATOMIC
+	SELECT pg_catalog.jsonb_build_object(
+		'input', pg_catalog.jsonb_build_object('messages', llmtrace.chat_messages(e.input)),
+		'output', CASE WHEN e.expected IS NULL THEN '{}' ELSE pg_catalog.jsonb_build_object('output', e.expected #>> '{}') END,
+		'metadata', llmtrace.sample_metadata(e.sample_id, e.metadata, e.split, e.stratum, e.inclusion_probability, e.weight),
+		'splits', e.split,
+		'span_id', e.span_id)
+	FROM llmtrace.eval_sample(n, strata, matching, per, allocation, policy, seed, since, until) e;
+END;
+COMMENT ON FUNCTION llmtrace.eval_sample_phoenix(integer, text[], llmtrace.tracequery, text, text, text, bigint, timestamptz, timestamptz) IS
+'eval_sample as examples of Phoenix, one a line: input {messages}, output {output} (empty without a correction), metadata, splits, span_id. Needs the privilege to read payloads. Example: SELECT llmtrace.eval_sample_phoenix(n => 20, strata => ''{feature}'', seed => 7)';
 
 -- --------------------------------------------------------------- lineage ---
 

@@ -92,6 +92,49 @@ END
 $$;
 COMMENT ON FUNCTION llmtrace.subject_traces(text, text) IS 'ids of the traces of which a span belongs to a subject (user_id, conversation_id, tenant_id or trace_id); reads the whole store';
 
+CREATE FUNCTION llmtrace.held_traces(ids uuid[] DEFAULT NULL) RETURNS uuid[]
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM llmtrace.legal_hold) THEN
+		RETURN '{}';
+	END IF;
+	RETURN (
+		SELECT coalesce(array_agg(DISTINCT t.trace_id), '{}')
+		FROM (
+			SELECT f.trace_id, f.trajectory FROM llmtrace.folded f WHERE ids IS NULL
+			UNION ALL
+			SELECT f.trace_id, f.trajectory
+			FROM llmtrace.directory d JOIN llmtrace.folded f ON f.trace_id = d.trace_id AND f.started_at = d.started_at
+			WHERE d.trace_id IN (SELECT unnest(ids))
+			UNION ALL
+			SELECT p.trace_id, p.fragment FROM llmtrace.fragments p WHERE ids IS NULL OR p.trace_id IN (SELECT unnest(ids))) t
+		WHERE EXISTS (SELECT FROM llmtrace.legal_hold h WHERE h.kind = 'trace_id' AND h.subject = llmtrace.trace_hex(t.trace_id))
+			OR EXISTS (SELECT FROM llmtrace.span_rows(t.trajectory) s
+				JOIN llmtrace.legal_hold h ON h.subject = CASE h.kind WHEN 'user_id' THEN s.user_id
+					WHEN 'conversation_id' THEN s.conversation_id WHEN 'tenant_id' THEN s.tenant_id END));
+END
+$$;
+COMMENT ON FUNCTION llmtrace.held_traces(uuid[]) IS
+'ids of the traces, among some or of all, of which a span belongs to a subject in legal_hold; all reads the whole store where there is a hold';
+
+CREATE FUNCTION llmtrace.check_holds(kind text, subject text, ids uuid[]) RETURNS void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+	n bigint := cardinality(llmtrace.held_traces(ids));
+BEGIN
+	IF n > 0 OR EXISTS (SELECT FROM llmtrace.legal_hold h WHERE h.kind = kind AND h.subject = subject) THEN
+		RAISE EXCEPTION 'what belongs to this subject is on legal hold'
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				DETAIL = format('%s of %s traces are on hold. Nothing was changed.', n, cardinality(ids)),
+				HINT = 'Table llmtrace.legal_hold says since when and why; who deletes the row there releases it.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION llmtrace.check_holds(text, text, uuid[]) IS 'an error if a subject, or some traces, are in legal_hold';
+
 CREATE FUNCTION llmtrace.subject_bodies(trace_ids uuid[]) RETURNS TABLE (day date, hash uuid, is_shared boolean)
 	LANGUAGE sql STABLE ROWS 1000
 BEGIN ATOMIC
@@ -113,7 +156,7 @@ BEGIN ATOMIC
 		FROM bounds b
 			JOIN llmtrace.folded f ON f.started_at < b.last AND (f.ended_at >= b.first - interval '1 day' OR f.ended_at IS NULL OR NOT f.is_complete)
 			CROSS JOIN LATERAL llmtrace.payload_refs(f.trajectory) r
-		WHERE NOT EXISTS (SELECT FROM pg_catalog.unnest(trace_ids) u WHERE u = f.trace_id) AND f.keep_reason IS DISTINCT FROM 'demoted'
+		WHERE NOT EXISTS (SELECT FROM pg_catalog.unnest(trace_ids) u WHERE u = f.trace_id) AND coalesce(f.keep_reason NOT IN ('demoted', 'redacted'), true)
 		UNION
 		SELECT r.day, r.hash
 		FROM llmtrace.fragments p CROSS JOIN LATERAL llmtrace.payload_refs(p.fragment) r
@@ -151,7 +194,7 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION llmtrace.subject_conversations(uuid[], text, text) IS 'the conversations that only these traces belong to';
 
-CREATE FUNCTION llmtrace.erasure_plan(kind text, subject text)
+CREATE FUNCTION llmtrace.erasure_plan(kind text, subject text, mode text DEFAULT 'delete')
 	RETURNS TABLE (relation text, action text, row_count bigint, byte_count bigint, oldest timestamptz, note text)
 	LANGUAGE plpgsql STABLE ROWS 20 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -159,12 +202,17 @@ AS $$
 DECLARE
 	ids uuid[] := llmtrace.subject_traces(kind, subject);
 	conversations text[] := llmtrace.subject_conversations(ids, kind, subject);
+	held uuid[] := llmtrace.held_traces(ids);
 	place record;
 BEGIN
+	PERFORM llmtrace.check_word('mode of erasure', mode, '{delete,redact}');
+	IF cardinality(held) > 0 OR EXISTS (SELECT FROM llmtrace.legal_hold h WHERE h.kind = erasure_plan.kind AND h.subject = erasure_plan.subject) THEN
+		RETURN QUERY VALUES ('legal_hold', 'blocks all', cardinality(held)::bigint, NULL::bigint, NULL::timestamptz, 'traces on hold: erase_subject refuses');
+	END IF;
 	FOR place IN SELECT * FROM llmtrace.subject_relations() LOOP
-		action := 'delete';
 		relation := place.relation;
-		note := NULL;
+		action := CASE WHEN mode = 'delete' OR relation = 'ingest_rejected' THEN 'delete' WHEN relation IN ('folded', 'annotation') THEN 'redact' ELSE 'keep' END;
+		note := CASE WHEN action = 'delete' THEN NULL WHEN relation = 'annotation' THEN 'comments go' ELSE 'numbers, names and ids stay' END;
 		EXECUTE format('SELECT count(*), sum(pg_column_size(x.*)), min(%s) FROM llmtrace.%I x WHERE %s', place.oldest, place.relation, place.condition)
 		INTO row_count, byte_count, oldest USING ids, subject, conversations;
 		RETURN NEXT;
@@ -175,14 +223,15 @@ BEGIN
 	FROM llmtrace.subject_bodies(ids) b JOIN llmtrace.payloads p ON p.day = b.day AND p.hash = b.hash
 	GROUP BY b.is_shared ORDER BY b.is_shared;
 	RETURN QUERY
-	SELECT 'sample_lineage', 'stamp', count(*), NULL::bigint, min(l.taken_at), 'ids go, the row stays'
+	SELECT 'sample_lineage', CASE mode WHEN 'delete' THEN 'stamp' ELSE 'redact' END, count(*), NULL::bigint, min(l.taken_at),
+		CASE mode WHEN 'delete' THEN 'ids go, the row stays' ELSE 'hashes of bodies go' END
 	FROM llmtrace.sample_lineage l WHERE l.trace_id IN (SELECT unnest(ids));
 	RETURN QUERY
 	SELECT 'data set ' || l.dataset, 'ask', count(*), NULL::bigint, min(l.taken_at),
 		format('a copy taken by %s for %s: out of reach, for its holder to remove', string_agg(DISTINCT l.taken_by, ', '), string_agg(DISTINCT l.purpose, ', '))
 	FROM llmtrace.sample_lineage l WHERE l.trace_id IN (SELECT unnest(ids)) GROUP BY l.dataset ORDER BY l.dataset;
 	FOR place IN SELECT * FROM llmtrace.sample_columns() LOOP
-		action := 'erase from sample';
+		action := CASE mode WHEN 'delete' THEN 'erase from sample' ELSE 'keep' END;
 		relation := place.relation;
 		byte_count := NULL;
 		oldest := NULL;
@@ -200,8 +249,8 @@ BEGIN
 		('sources', 'spans of these traces that come in later; files and collectors that they came from')) w (place, note);
 END
 $$;
-COMMENT ON FUNCTION llmtrace.erasure_plan(text, text) IS
-'What erase_subject would do for a subject (kind user_id, conversation_id, tenant_id or trace_id): a line a relation with rows, size in bytes and age; bodies that go and bodies that stay since other traces share them; data sets that were taken; and what is out of reach. Reads the whole store, changes nothing. Example: SELECT relation, action, row_count, note FROM llmtrace.erasure_plan(''user_id'', ''u-123'')';
+COMMENT ON FUNCTION llmtrace.erasure_plan(text, text, text) IS
+'What erase_subject would do for a subject (kind user_id, conversation_id, tenant_id or trace_id) by a mode (delete or redact): legal holds that forbid it; a line a relation with rows, size in bytes and age; bodies that go and bodies that stay since other traces share them; data sets that were taken; and what is out of reach. Reads the whole store, changes nothing. Example: SELECT relation, action, row_count, note FROM llmtrace.erasure_plan(''user_id'', ''u-123'')';
 
 CREATE FUNCTION llmtrace.subject_keys(trace_ids uuid[], subject text) RETURNS text[]
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -266,6 +315,61 @@ END
 $$;
 COMMENT ON FUNCTION llmtrace.lock_store() IS 'keeps folding and ingest waiting until the end of the transaction; readers go on';
 
+CREATE FUNCTION llmtrace.erase_rows(ids uuid[], subject text, conversations text[], erasure_id uuid) RETURNS jsonb
+	LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+	place record;
+	n bigint;
+	counts jsonb := '{}';
+BEGIN
+	PERFORM llmtrace.mark_traces(ids);
+	FOR place IN SELECT * FROM llmtrace.subject_relations() LOOP
+		EXECUTE format('DELETE FROM llmtrace.%I x WHERE %s', place.relation, place.condition) USING ids, subject, conversations;
+		GET DIAGNOSTICS n = ROW_COUNT;
+		counts := counts || jsonb_build_object(place.relation, n);
+	END LOOP;
+	UPDATE llmtrace.sample_lineage l SET sample_id = NULL, trace_id = NULL, span_id = NULL, body_hashes = NULL,
+		erased_at = now(), erasure_id = erase_rows.erasure_id, erased_digest = llmtrace.erasure_digest(l.sample_id)
+	WHERE l.trace_id IN (SELECT unnest(ids));
+	GET DIAGNOSTICS n = ROW_COUNT;
+	counts := counts || jsonb_build_object('sample_lineage', n) || llmtrace.erase_samples(llmtrace.subject_keys(ids, subject));
+	PERFORM llmtrace.forget_values(r.relation, r.placeholder) FROM llmtrace.subject_relations() r WHERE (counts ->> r.relation)::bigint > 0;
+	PERFORM llmtrace.forget_values('sample_lineage', NULL) WHERE n > 0;
+	-- the subject may have been on hold before
+	PERFORM llmtrace.forget_values('legal_hold', '(kind, subject) SELECT ''user_id'', pg_catalog.chr(45)')
+	WHERE EXISTS (SELECT FROM pg_stats s WHERE s.schemaname = 'llmtrace' AND s.tablename = 'legal_hold');
+	RETURN counts;
+END
+$$;
+COMMENT ON FUNCTION llmtrace.erase_rows(uuid[], text, text[], uuid) IS 'for erase_subject: all rows of some traces go, those in samples and lineage included; returns the rows erased, by relation';
+
+CREATE FUNCTION llmtrace.redact_rows(ids uuid[], subject text) RETURNS jsonb
+	LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	place record;
+	n bigint;
+	counts jsonb := '{}';
+BEGIN
+	FOR place IN
+		VALUES ('folded', 'UPDATE llmtrace.folded x SET keep_reason = ''redacted'' WHERE (x.started_at, x.trace_id) IN'
+				' (SELECT d.started_at, d.trace_id FROM llmtrace.directory d WHERE d.trace_id IN (SELECT unnest($1)))', NULL),
+			('annotation', 'UPDATE llmtrace.annotation x SET comment = NULL WHERE x.comment IS NOT NULL AND x.trace_id IN (SELECT unnest($1))', NULL),
+			('sample_lineage', 'UPDATE llmtrace.sample_lineage x SET body_hashes = NULL WHERE x.trace_id IN (SELECT unnest($1))', NULL),
+			('ingest_rejected', 'DELETE FROM llmtrace.ingest_rejected x WHERE strpos(x.reason, $2) > 0', '(reason) SELECT pg_catalog.chr(45)')
+	LOOP
+		EXECUTE place.column2 USING ids, subject;
+		GET DIAGNOSTICS n = ROW_COUNT;
+		counts := counts || jsonb_build_object(place.column1, n);
+		PERFORM llmtrace.forget_values(place.column1, place.column3) WHERE n > 0 AND place.column1 <> 'folded';
+	END LOOP;
+	RETURN counts;
+END
+$$;
+COMMENT ON FUNCTION llmtrace.redact_rows(uuid[], text) IS 'for erase_subject: what was said of some traces goes, their rows stay; returns the rows changed, by relation';
+
 CREATE FUNCTION llmtrace.erase_subject(kind text, subject text, mode text DEFAULT 'delete', reason text DEFAULT NULL,
 	OUT erasure_id uuid, OUT trace_count bigint, OUT row_count bigint, OUT body_count bigint, OUT shared_body_count bigint, OUT datasets text[])
 	LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -273,17 +377,16 @@ AS $$
 DECLARE
 	ids uuid[];
 	conversations text[];
-	place record;
-	n bigint;
-	counts jsonb := '{}';
+	counts jsonb;
 BEGIN
-	PERFORM llmtrace.check_word('mode of erasure', mode, '{delete}');
+	PERFORM llmtrace.check_word('mode of erasure', mode, '{delete,redact}');
 	IF strpos(reason, subject) > 0 THEN
 		RAISE EXCEPTION 'the reason must not name the subject'
 			USING ERRCODE = 'invalid_parameter_value', DETAIL = 'It stays in erasure_log.';
 	END IF;
 	PERFORM llmtrace.lock_store();
 	ids := llmtrace.subject_traces(kind, subject);
+	PERFORM llmtrace.check_holds(kind, subject, ids);
 	conversations := llmtrace.subject_conversations(ids, kind, subject);
 	erasure_id := gen_random_uuid();
 	SELECT count(*) INTO trace_count FROM unnest(ids) id
@@ -292,28 +395,19 @@ BEGIN
 	FROM llmtrace.sample_lineage l WHERE l.trace_id IN (SELECT unnest(ids));
 
 	SELECT b.body_count, b.shared_body_count INTO body_count, shared_body_count FROM llmtrace.erase_bodies(ids) b;
-	PERFORM llmtrace.mark_traces(ids);
-	FOR place IN SELECT * FROM llmtrace.subject_relations() LOOP
-		EXECUTE format('DELETE FROM llmtrace.%I x WHERE %s', place.relation, place.condition) USING ids, subject, conversations;
-		GET DIAGNOSTICS n = ROW_COUNT;
-		counts := counts || jsonb_build_object(place.relation, n);
-	END LOOP;
-	UPDATE llmtrace.sample_lineage l SET sample_id = NULL, trace_id = NULL, span_id = NULL, body_hashes = NULL,
-		erased_at = now(), erasure_id = erase_subject.erasure_id, erased_digest = llmtrace.erasure_digest(l.sample_id)
-	WHERE l.trace_id IN (SELECT unnest(ids));
-	GET DIAGNOSTICS n = ROW_COUNT;
-	counts := counts || jsonb_build_object('sample_lineage', n) || llmtrace.erase_samples(llmtrace.subject_keys(ids, subject));
-	SELECT sum(value::bigint) INTO row_count FROM jsonb_each_text(counts);
-
-	PERFORM llmtrace.forget_values(r.relation, r.placeholder) FROM llmtrace.subject_relations() r WHERE (counts ->> r.relation)::bigint > 0;
+	IF mode = 'delete' THEN
+		counts := llmtrace.erase_rows(ids, subject, conversations, erasure_id);
+	ELSE
+		counts := llmtrace.redact_rows(ids, subject);
+	END IF;
+	SELECT coalesce(sum(value::bigint), 0) INTO row_count FROM jsonb_each_text(counts);
 	PERFORM llmtrace.forget_values('payloads', NULL) WHERE body_count > 0;
-	PERFORM llmtrace.forget_values('sample_lineage', NULL) WHERE n > 0;
-	INSERT INTO llmtrace.erasure_log (erasure_id, kind, subject_digest, trace_digest, reason, trace_count, row_counts,
+	INSERT INTO llmtrace.erasure_log (erasure_id, mode, kind, subject_digest, trace_digest, reason, trace_count, row_counts,
 		body_count, shared_body_count, datasets)
-	VALUES (erasure_id, kind, llmtrace.erasure_digest(subject),
+	VALUES (erasure_id, mode, kind, llmtrace.erasure_digest(subject),
 		llmtrace.erasure_digest((SELECT coalesce(string_agg(id::text, ',' ORDER BY id), '') FROM unnest(ids) id)),
 		reason, trace_count, counts, body_count, shared_body_count, datasets);
 END
 $$;
 COMMENT ON FUNCTION llmtrace.erase_subject(text, text, text, text) IS
-'Erases a subject (kind user_id, conversation_id, tenant_id or trace_id) in one transaction: the traces of which a span is the subject''s, whole; what waits to be folded; bodies that no other trace refers to; annotations and outcomes; the traces'' keys in samples, whose thresholds stay; ids in sample_lineage. erasure_log gets counts and digests. Folding and ingest wait meanwhile. VACUUM afterwards; erasure_plan tells what is out of reach.';
+'Erases a subject (kind user_id, conversation_id, tenant_id or trace_id) in one transaction. Mode delete: the traces of which a span is the subject''s, whole; what waits to be folded; bodies that no other trace refers to; annotations and outcomes; the traces'' keys in samples, whose thresholds stay; ids in sample_lineage. Mode redact: what was said, that is bodies that no other trace refers to and comments on the traces, while these stay, with ids and short attributes. An error, and nothing changed, if one of them is in legal_hold. erasure_log gets counts and digests. Folding and ingest wait meanwhile. VACUUM afterwards; erasure_plan tells what is out of reach.';

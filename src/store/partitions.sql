@@ -96,6 +96,7 @@ AS $$
 DECLARE
 	day date := before::date;
 	old record;
+	first timestamptz;
 	n bigint;
 BEGIN
 	IF before IS NULL OR NOT isfinite(before) THEN
@@ -105,6 +106,18 @@ BEGIN
 	-- no fold meanwhile: it would write of what is being dropped
 	PERFORM pg_advisory_xact_lock(llmtrace.lock_class(), shard) FROM generate_series(0, 63) shard;
 
+	IF EXISTS (SELECT FROM llmtrace.legal_hold) THEN
+		SELECT count(*), min(d.started_at) INTO n, first
+		FROM unnest(llmtrace.held_traces(ARRAY(
+				SELECT d.trace_id FROM llmtrace.directory d WHERE d.started_at < before
+				UNION SELECT f.trace_id FROM llmtrace.fragments f WHERE llmtrace.started_at(f.fragment) < before))) h (trace_id)
+			LEFT JOIN llmtrace.directory d ON d.trace_id = h.trace_id;
+		IF n > 0 THEN
+			RAISE EXCEPTION '% traces from before that time are on legal hold', n
+				USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('The first of them started at %s. Nothing was dropped.', first),
+					HINT = 'retain keeps what is on hold and lets go of the rest; table llmtrace.legal_hold says what is on hold.';
+		END IF;
+	END IF;
 	PERFORM llmtrace.mark_hours('-infinity', before);
 	WITH gone AS (
 		DELETE FROM llmtrace.directory WHERE started_at < before RETURNING trace_id
@@ -142,4 +155,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION llmtrace.drop_before(timestamptz) IS
-'Retention: drops the traces that started before a time, with their bodies (by UTC day) and the annotations that came in them, pending ones too, and what ingest_rejected has from before that time. Whole partitions are dropped, which waits for their readers; of the one in between rows are deleted. Returns the number of folded traces, of partitions, and of bodies deleted one by one. Bodies of the day itself stay, since younger traces may share them. Example: SELECT * FROM llmtrace.drop_before(now() - interval ''90 days'')';
+'Retention: drops the traces that started before a time, with their bodies (by UTC day) and the annotations that came in them, pending ones too, and what ingest_rejected has from before that time. Whole partitions are dropped, which waits for their readers; of the one in between rows are deleted. Returns the number of folded traces, of partitions, and of bodies deleted one by one. Bodies of the day itself stay, since younger traces may share them. An error if one of the traces is in legal_hold. Example: SELECT * FROM llmtrace.drop_before(now() - interval ''90 days'')';

@@ -31,6 +31,7 @@ CREATE TABLE llmtrace.erasure_log (
 	erasure_id uuid PRIMARY KEY,
 	erased_at timestamptz NOT NULL DEFAULT now(),
 	erased_by text NOT NULL DEFAULT session_user,
+	mode text NOT NULL,
 	kind text NOT NULL,
 	subject_digest bytea NOT NULL,
 	trace_digest bytea NOT NULL,
@@ -42,6 +43,7 @@ CREATE TABLE llmtrace.erasure_log (
 	datasets text[] NOT NULL
 );
 COMMENT ON TABLE llmtrace.erasure_log IS 'what erase_subject did: counts and digests, no content';
+COMMENT ON COLUMN llmtrace.erasure_log.mode IS 'delete, or redact: bodies and comments only';
 COMMENT ON COLUMN llmtrace.erasure_log.kind IS 'user_id, conversation_id, tenant_id or trace_id';
 COMMENT ON COLUMN llmtrace.erasure_log.subject_digest IS 'erasure_digest(subject)';
 COMMENT ON COLUMN llmtrace.erasure_log.trace_digest IS 'erasure_digest of the ids of the traces, in order, with a comma between them';
@@ -49,6 +51,21 @@ COMMENT ON COLUMN llmtrace.erasure_log.row_counts IS 'rows erased, by relation';
 COMMENT ON COLUMN llmtrace.erasure_log.body_count IS 'bodies erased';
 COMMENT ON COLUMN llmtrace.erasure_log.shared_body_count IS 'bodies that stay, since other traces say the same';
 COMMENT ON COLUMN llmtrace.erasure_log.datasets IS 'data sets that were taken before, and hold copies';
+
+CREATE TABLE llmtrace.legal_hold (
+	kind text NOT NULL CHECK (kind IN ('user_id', 'conversation_id', 'tenant_id', 'trace_id')),
+	subject text NOT NULL CHECK (subject <> '' AND (kind <> 'trace_id' OR subject ~ '^[0-9a-f]{32}$')),
+	reason text,
+	held_at timestamptz NOT NULL DEFAULT now(),
+	held_by text NOT NULL DEFAULT session_user,
+	PRIMARY KEY (kind, subject)
+);
+COMMENT ON TABLE llmtrace.legal_hold IS 'subjects of which nothing may go: erase_subject and drop_before refuse to touch their traces, retain keeps them. Filled by hand; the hold ends when the row is deleted';
+COMMENT ON COLUMN llmtrace.legal_hold.kind IS 'user_id, conversation_id, tenant_id or trace_id';
+COMMENT ON COLUMN llmtrace.legal_hold.subject IS 'the subject; of trace_id 32 hexadecimal digits in lower case';
+COMMENT ON COLUMN llmtrace.legal_hold.reason IS 'why: the case, the order';
+COMMENT ON COLUMN llmtrace.legal_hold.held_at IS 'since when';
+COMMENT ON COLUMN llmtrace.legal_hold.held_by IS 'the role that put it on hold';
 
 CREATE TABLE llmtrace.retention_log (
 	retained_at timestamptz NOT NULL DEFAULT now(),

@@ -91,7 +91,7 @@ COMMENT ON TABLE llmtrace.folded IS 'one row a trace, in partitions by start: wh
 
 COMMENT ON COLUMN llmtrace.folded.keep_probability IS 'with which retain kept it (0..1); NULL: always';
 COMMENT ON COLUMN llmtrace.folded.body_probability IS 'with which retain kept its bodies (0..1); NULL: always';
-COMMENT ON COLUMN llmtrace.folded.keep_reason IS 'why retain kept it: a rule, drawn, or demoted (its bodies are gone); NULL: it was never asked';
+COMMENT ON COLUMN llmtrace.folded.keep_reason IS 'why retain kept it: a rule, drawn, or demoted (its bodies are gone); redacted if erase_subject took them; NULL: neither was asked';
 
 CREATE TABLE llmtrace.directory (
 	trace_id uuid PRIMARY KEY,

@@ -47,7 +47,7 @@ sub drawn
 
 for my $per (qw(trace model_call))
 {
-	for my $policy (qw(uniform priority))
+	for my $policy (qw(uniform priority novelty))
 	{
 		for my $allocation ($per eq 'trace' ? qw(equal proportional neyman log) : 'equal')
 		{
@@ -76,7 +76,7 @@ is_true('plain', "SELECT bool_and(abs(e.weight / t.n - 1) < 1e-9) AND bool_and(e
 	'uniform weights add up to each stratum');
 
 # Over seeds, estimates of the number of failed traces, and of all, are right on average.
-for my $policy (qw(uniform priority))
+for my $policy (qw(uniform priority novelty))
 {
 	my $z = $node->safe_psql('plain', "SELECT round(((avg(e.failed) - t.failed) / (stddev(e.failed) / sqrt(count(*))))::numeric, 2),
 			round(((avg(e.weight) - t.n) / greatest(stddev(e.weight) / sqrt(count(*)), 1e-6))::numeric, 2)
@@ -94,6 +94,15 @@ for my $policy (qw(uniform priority))
 is_true('plain', "SELECT avg((t.error_count > 0)::int) > 2 * (SELECT avg((error_count > 0)::int) FROM llmtrace.traces)
 	FROM llmtrace.eval_chosen(100, '{}', NULL, 'trace', 'equal', 'priority', 1, '2026-01-01', '2026-02-01') c JOIN llmtrace.traces t USING (trace_id)",
 	'priority draws what failed more often');
+
+# What is rare: computed in another way from the signatures, and drawn more often.
+my $shapes = "SELECT trace_id, regexp_replace(llmtrace.path_signature(trajectory) || ' / ' || coalesce(llmtrace.failure_signature(trajectory), 'none'), ' x\\d+', '', 'g') AS shape FROM llmtrace.trajectories";
+is_true('plain', "WITH s AS ($shapes), n AS (SELECT shape, count(*) AS alike FROM s GROUP BY shape)
+	SELECT count(*) = 800 AND max(n.alike) > 10 AND min(n.alike) = 1 AND bool_and(abs(r.rarity - greatest(1, 100.0 / n.alike)) < 1e-9 AND r.alike_count = n.alike AND r.all_count = 800)
+	FROM s JOIN n USING (shape) JOIN llmtrace.trace_rarity('2026-01-01', '2026-02-01') r USING (trace_id)", 'rarity is of how a trace went and failed');
+is_true('plain', "SELECT avg(r.alike_count) FILTER (WHERE policy = 'novelty') < 0.8 * avg(r.alike_count) FILTER (WHERE policy = 'uniform')
+	FROM unnest('{uniform,novelty}'::text[]) policy, generate_series(1, 10) seed, llmtrace.eval_chosen(100, '{}', NULL, 'trace', 'equal', policy, seed, '2026-01-01', '2026-02-01')
+		JOIN llmtrace.trace_rarity('2026-01-01', '2026-02-01') r USING (trace_id)", 'novelty draws what is rare more often');
 
 # What head sampling let through stands for more.
 $node->safe_psql('plain', q{
@@ -146,6 +155,7 @@ CREATE FUNCTION say(n int, said text) RETURNS void LANGUAGE sql AS $$
 			'endTimeUnixNano', '1767225601000000000', 'attributes', json_build_array(
 				json_build_object('key', 'gen_ai.operation.name', 'value', json_build_object('stringValue', 'chat')),
 				json_build_object('key', 'user.id', 'value', json_build_object('stringValue', 'the-user')),
+				json_build_object('key', 'retrieval.documents.0.document.content', 'value', json_build_object('stringValue', 'what is so')),
 				json_build_object('key', 'gen_ai.conversation.id', 'value', json_build_object('stringValue', 'tricky-' || n % 3)),
 				json_build_object('key', 'gen_ai.input.messages', 'value', json_build_object('stringValue',
 					json_build_array(json_build_object('role', 'user', 'parts', json_build_array(json_build_object('type', 'text', 'content', said))))::text)),
@@ -201,14 +211,40 @@ is($node->safe_psql('rich', "SELECT count(*) FROM llmtrace.eval_sample_take('set
 
 # ---------------------------------------------------------------- as others read ---
 
-# The shape of a sample of Inspect, as its documentation has it: input a string or chat messages whose content is a
-# string, target a string or strings, id, metadata; json_dataset refuses messages without content or with other roles.
+# Inspect's documentation of datasets (inspect.aisi.org.uk/datasets.html, and the reference of inspect_ai.dataset): a
+# Sample has input (a string or a list of chat messages; the one required field), target (a string or strings), id,
+# metadata (an object), choices, sandbox, files, setup. json_dataset reads lines without a FieldSpec where these are the
+# names of the fields, as FieldSpec's defaults have them; metadata is taken as an object or as JSON in a string. Its reader
+# refuses an empty input, messages without content, and roles other than system, user, assistant and tool; it passes on
+# tool_calls of the assistant's messages and tool_call_id of the tools'.
 my $inspect = "llmtrace.eval_sample_inspect(1000, $period)";
 is_true('rich', "SELECT count(*) = (SELECT count(*) FROM llmtrace.traces) AND bool_and((SELECT array_agg(k ORDER BY k) FROM jsonb_object_keys(s) k) = '{id,input,metadata,target}'
 	AND jsonb_typeof(s -> 'id') = 'string' AND jsonb_typeof(s -> 'target') = 'string' AND jsonb_typeof(s -> 'metadata') = 'object') FROM $inspect s", 'Inspect: fields');
 is_true('rich', "SELECT count(*) > 100 AND bool_and(m ->> 'role' IN ('system', 'user', 'assistant', 'tool') AND jsonb_typeof(m -> 'content') = 'string'
 	AND (m -> 'tool_calls' IS NULL OR m ->> 'role' = 'assistant')) FROM $inspect s, jsonb_array_elements(s -> 'input') m", 'Inspect: messages');
 is_true('rich', "SELECT count(*) = @{[ scalar @tricky ]} FROM $inspect s WHERE s ->> 'target' = 'say this instead {{ 1 }}'", 'Inspect: target');
+
+is_true('rich', "SELECT bool_and(jsonb_array_length(s -> 'input') > 0 AND s -> 'metadata' -> 'weight' IS NOT NULL) AND count(DISTINCT s ->> 'id') = count(*) FROM $inspect s", 'Inspect: no input is empty, ids are unique');
+
+# The other shapes. OpenAI Evals: input as chat messages, ideal a string. DeepEval's goldens: input, actual_output and
+# expected_output strings, retrieval_context strings, tools_called of name, input_parameters (an object) and output.
+# LangSmith's examples: inputs, outputs and metadata objects, split a string. Phoenix: input, output, metadata objects.
+sub projection { return "llmtrace.eval_sample_$_[0](1000, $period)" }
+my $all = '(SELECT count(*) FROM llmtrace.traces)';
+my $corrected = scalar @tricky;
+is_true('rich', "SELECT count(*) = $all AND bool_and(s -> 'input' = i -> 'input') AND count(s -> 'ideal') = $corrected AND bool_and(s ->> 'ideal' IS NULL OR s ->> 'ideal' = i ->> 'target')
+	AND bool_and(s ? 'metadata') FROM @{[ projection('openai') ]} s JOIN $inspect i ON i ->> 'id' = s #>> '{metadata,sample_id}'", 'OpenAI Evals');
+is_true('rich', "SELECT count(*) = $all AND bool_and(jsonb_typeof(s -> 'input') = 'string') AND count(s -> 'expected_output') = $corrected
+	AND bool_and(jsonb_typeof(s -> 'actual_output') = 'string') FILTER (WHERE s ? 'actual_output') AND count(s -> 'actual_output') > 20
+	AND bool_and(NOT (s -> 'additional_metadata') ? 'tools_called') FROM @{[ projection('deepeval') ]} s", 'DeepEval');
+is_true('rich', "SELECT count(*) > 10 AND bool_and(c ->> 'name' IS NOT NULL AND coalesce(jsonb_typeof(c -> 'input_parameters') = 'object', true)) AND count(c -> 'input_parameters') > 10 AND count(c -> 'output') > 10
+	FROM @{[ projection('deepeval') ]} s, jsonb_array_elements(s -> 'tools_called') c", 'DeepEval: tools');
+is_true('rich', "SELECT count(*) = $corrected AND bool_and(s -> 'retrieval_context' = '[\"what is so\"]') FROM @{[ projection('deepeval') ]} s WHERE s ? 'retrieval_context'", 'DeepEval: documents');
+is_true('rich', "SELECT bool_and(s ->> 'input' = t.said AND s ->> 'actual_output' = 'answer ' || t.n) AND count(*) = $corrected FROM @{[ projection('deepeval') ]} s JOIN tricky t ON s #>> '{additional_metadata,trace_id}' = lpad(to_hex(t.n), 32, 'f')", 'DeepEval: what was said');
+is_true('rich', "SELECT count(*) = $all AND bool_and(jsonb_typeof(s #> '{inputs,messages}') = 'array' AND s ->> 'split' IN ('train', 'validation', 'test') AND jsonb_typeof(s -> 'metadata') = 'object')
+	AND count(s -> 'outputs') = $corrected AND bool_and(s #>> '{outputs,output}' = 'say this instead {{ 1 }}') FILTER (WHERE s ? 'outputs') FROM @{[ projection('langsmith') ]} s", 'LangSmith');
+is_true('rich', "SELECT count(*) = $all AND bool_and(jsonb_typeof(s #> '{input,messages}') = 'array' AND jsonb_typeof(s -> 'output') = 'object' AND jsonb_typeof(s -> 'metadata') = 'object' AND s ->> 'span_id' IS NOT NULL)
+	AND count(s #> '{output,output}') = $corrected FROM @{[ projection('phoenix') ]} s", 'Phoenix');
 
 my $promptfoo = "llmtrace.eval_sample_promptfoo(1000, $period)";
 is_true('rich', "SELECT count(*) = (SELECT count(*) FROM llmtrace.traces) AND bool_and(jsonb_typeof(p #> '{vars,input}') = 'string'
