@@ -30,6 +30,21 @@ open_trajectory(FunctionCallInfo fcinfo, int arg)
 	return t;
 }
 
+/*
+ * The same, for a plan: decoded as far as its distance may need, which is
+ * nothing but the header where no span could be an action.
+ */
+static Trajectory *
+open_for_plan(FunctionCallInfo fcinfo, int arg, const CompiledPlan *c)
+{
+	struct varlena *datum = pg_detoast_datum((struct varlena *) PG_GETARG_POINTER(arg));
+	Trajectory *t = trajectory_open(datum, VARSIZE(datum));
+
+	if (plan_may_act(c, t))
+		trajectory_decode_values(t);
+	return t;
+}
+
 static double
 distance_of(double deviation)
 {
@@ -43,7 +58,7 @@ plan_distance(PG_FUNCTION_ARGS)
 {
 	PlanCall   *call = plan_call(fcinfo, 0, 2, ARGUMENTS_CANONICAL);
 	MemoryContext old = MemoryContextSwitchTo(call->work);
-	PlanOutcome o = plan_evaluate(call->compiled, open_trajectory(fcinfo, 1), NULL);
+	PlanOutcome o = plan_evaluate(call->compiled, open_for_plan(fcinfo, 1, call->compiled), NULL);
 	double		distance = distance_of(plan_deviation(&call->options, o.free_cost, o.ordered_cost));
 
 	MemoryContextSwitchTo(old);
@@ -391,7 +406,8 @@ Datum
 trace_actions(PG_FUNCTION_ARGS)
 {
 	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
-	ActionList	list = actions_collect(t, 0, t->n, KIND_BIT(KIND_TOOL) | KIND_BIT(KIND_AGENT), NULL, NULL);
+	ActionScan	scan = actions_begin(t, 0, t->n, KIND_BIT(KIND_TOOL) | KIND_BIT(KIND_AGENT), NULL, NULL);
+	ActionList	list = actions_collect(&scan);
 	MemoryContext outer = CurrentMemoryContext;
 	MemoryContext scratch = AllocSetContextCreate(outer, "llmtrace arguments", ALLOCSET_DEFAULT_SIZES);
 	RowWriter	w;
