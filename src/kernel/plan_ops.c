@@ -6,6 +6,7 @@
 
 #include "catalog/pg_type.h"
 #include "compat.h"
+#include "kernel/derive.h"
 #include "kernel/json_value.h"
 #include "kernel/plan_sql.h"
 #include "kernel/spans.h"
@@ -380,6 +381,27 @@ trace_plan(PG_FUNCTION_ARGS)
 	if (plan == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_POINTER(plan_make_datum(plan));
+}
+
+/* outline_plans(t, noted): the two are one trace, the second with its bodies */
+PG_FUNCTION_INFO_V1(trajectory_outline_plans);
+Datum
+trajectory_outline_plans(PG_FUNCTION_ARGS)
+{
+	Trajectory *t = trajectory_from_datum(PG_GETARG_DATUM(0), true);
+	Trajectory *noted = trajectory_from_datum(PG_GETARG_DATUM(1), true);
+	SpanSet    *set = spanset_create();
+	struct varlena *datum;
+
+	if (t->n != noted->n || memcmp(t->span_id, noted->span_id, t->n * sizeof(uint64)) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("trajectories are not of the same spans")));
+	trajectory_add_to_set(t, set, 0, t->n);
+	spans_derive_plans(set, noted);
+	datum = trajectory_encode_set(set, false, trajectory_best_codec());
+	spanset_free(set);
+	PG_RETURN_POINTER(datum);
 }
 
 /* The arguments of a call as jsonb, if they are known. */
