@@ -100,6 +100,31 @@ SELECT pg_temp.name(trace_id) AS trace, is_claimed, plan_source, write_count AS 
 	ltrim(verifier_span_id, '0') AS verifier, verdict, reason
 FROM llmtrace.success_check ORDER BY 1;
 
+-- A write is verified by a read that the plan has after it, or one with an argument in common. Arguments are in
+-- payloads: unless all are the same, only who may read those can say.
+UPDATE llmtrace.tool_class SET resource_arg = CASE tool_name WHEN 'refund' THEN 'id' WHEN 'get_order' THEN 'order' END;
+INSERT INTO llmtrace.reference_plan (agent_name, plan) VALUES ('ordered', 'search? -> charge -> get_order'), ('unordered', 'charge & get_order');
+INSERT INTO llmtrace.otlp SELECT pg_temp.run(trace, agent, 'x', 6, spans::jsonb) FROM (VALUES
+	('f1', 'clerk', '[["charge", {"gen_ai.tool.call.arguments": "{\"order\": \"A17\"}"}], ["search"], ["get_order", {"gen_ai.tool.call.arguments": "{\"order\": \"A17\"}"}]]'),
+	('f2', 'clerk', '[["charge", {"gen_ai.tool.call.arguments": "{\"order\": \"A17\", \"amount\": 42}"}], ["get_order", {"gen_ai.tool.call.arguments": "{\"order\": \"A17\"}"}]]'),
+	('f3', 'clerk', '[["charge", {"gen_ai.tool.call.arguments": "{\"order\": \"A17\", \"amount\": 42, \"fast\": true, \"note\": \"\"}"}], ["get_order", {"gen_ai.tool.call.arguments": "{\"order\": \"B9\", \"fast\": true, \"note\": \"\"}"}]]'),
+	('f4', 'clerk', '[["charge", {"gen_ai.tool.call.arguments": "{\"order\": \"A17\"}"}], ["search"], ["get_order", {"gen_ai.tool.call.arguments": "{}"}]]'),
+	('f5', 'clerk', '[["refund", {"gen_ai.tool.call.arguments": "{\"id\": 7, \"currency\": \"EUR\"}"}], ["get_order", {"gen_ai.tool.call.arguments": "{\"order\": 7}"}]]'),
+	('f6', 'clerk', '[["refund", {"gen_ai.tool.call.arguments": "{\"id\": 7, \"currency\": \"EUR\"}"}], ["get_order", {"gen_ai.tool.call.arguments": "{\"order\": 8, \"currency\": \"EUR\"}"}]]'),
+	('f7', 'clerk', '[["charge", {"gen_ai.tool.call.arguments": "{}"}], ["get_order", {"gen_ai.tool.call.arguments": "{}", "error.type": "timeout"}]]'),
+	('f8', 'ordered', '[["charge"], ["get_order"]]'), ('f9', 'ordered', '[["get_order"], ["charge"], ["search"]]'), ('fa', 'unordered', '[["charge"], ["get_order"]]')) v (trace, agent, spans);
+CALL llmtrace.fold(quiet_for => '0');
+SELECT pg_temp.name(s.trace_id) AS trace, ltrim(s.verifier_span_id, '0') AS verifier, s.verified_by, s.unjudged_read_count AS unjudged, s.verdict, s.reason,
+	ltrim(w.verifier_span_id, '0') AS verifier_of_whole, w.verified_by, w.unjudged_read_count AS unjudged
+FROM llmtrace.success_check s JOIN llmtrace.trajectories t USING (trace_id),
+	LATERAL llmtrace.plan_for(t.trajectory, t.agent_name, t.feature, t.started_at) p,
+	LATERAL llmtrace.write_check(coalesce(p.plan, '[]'), llmtrace.restore_bodies(t.trajectory), llmtrace.plan_options()) w
+WHERE s.agent_name IN ('clerk', 'ordered', 'unordered') ORDER BY 1;
+-- The order of a sub-plan is its own.
+SELECT verified_by FROM llmtrace.write_check('{"steps": [{"id": "pay", "agent": "payer", "effect": "read", "plan": {"ordered": true, "steps": [{"tool": "charge", "effect": "write"}, {"tool": "think"}, {"tool": "get_order", "effect": "read"}]}}, {"tool": "search", "effect": "read", "after": ["pay"]}]}',
+	(SELECT llmtrace.trajectory_agg('00000000-0000-0000-0000-000000000001'::uuid, id, parent, name, n, n + 1, NULL, NULL, jsonb_build_object('gen_ai.operation.name', kind, 'gen_ai.agent.name', CASE WHEN kind <> 'execute_tool' THEN name END))
+		FROM (VALUES (1, '1', NULL, 'main', 'invoke_agent'), (2, '2', '1', 'payer', 'invoke_agent'), (3, '3', '2', 'charge', 'execute_tool'), (4, '4', '2', 'think', 'execute_tool'), (5, '5', '2', 'get_order', 'execute_tool')) s (n, id, parent, name, kind)), '{}');
+
 -- Which reference holds: of agent and feature, of the agent, of the feature, for all.
 SELECT f.agent_name, f.feature, x.plan, x.plan_source FROM (VALUES ('biller', 'other'), ('biller', 'none'), ('helper', 'refunds'), ('helper', 'none'), (NULL, NULL)) f (agent_name, feature),
 	llmtrace.plan_for(llmtrace.trajectory_from_actions('[]'), f.agent_name, f.feature, '2026-02-01') x;
@@ -107,10 +132,17 @@ INSERT INTO llmtrace.reference_plan (plan, valid) VALUES ('old', '[2025-01-01,)'
 SELECT at, x.plan FROM unnest('{2024-06-01,2025-06-01,2026-06-01}'::timestamptz[]) at, llmtrace.plan_for(llmtrace.trajectory_from_actions('[]'), 'helper', NULL, at) x;
 INSERT INTO llmtrace.reference_plan (plan, valid) VALUES ('other', '[2026-01-01,2027-01-01)');
 
--- A key of one's own.
+-- A key of one's own; also of what is there, folded or not, with its text in payloads or not.
+INSERT INTO llmtrace.otlp SELECT pg_temp.run(trace, 'mapped', 'x', 5, format('[["note", {"app.plan": %s}], ["search"]]', to_jsonb(plan))::jsonb) FROM (VALUES
+	('e2', '[{"tool": "search"}, {"tool": "charge"}]'), ('e3', format('[{"tool": "search", "why": "%s"}, {"tool": "charge"}]', repeat('secret ', 2000)))) v (trace, plan);
+CALL llmtrace.fold(quiet_for => '0');
+INSERT INTO llmtrace.otlp SELECT pg_temp.run('e4', 'mapped', 'x', 5, format('[["note", {"app.plan": %s}], ["search"]]', to_jsonb(format('[{"tool": "search", "why": "%s"}, {"tool": "refund"}]', repeat('secret ', 2000))))::jsonb);
+SELECT count(*) FROM llmtrace.trajectories WHERE agent_name = 'mapped' AND llmtrace.trace_plan(trajectory) IS NOT NULL;
 CALL llmtrace.map_attribute('plan', 'app.plan');
 INSERT INTO llmtrace.otlp SELECT pg_temp.run('e1', 'mapped', 'x', 5, '[["note", {"app.plan": "[{\"tool\": \"search\", \"why\": \"secret\"}, {\"tool\": \"charge\"}]"}], ["search"]]');
-SELECT llmtrace.trace_plan(trajectory), trajectory::text LIKE '%secret%' AS with_text FROM llmtrace.trajectories WHERE agent_name = 'mapped';
+SELECT pg_temp.name(trace_id) AS trace, llmtrace.trace_plan(trajectory), trajectory::text LIKE '%secret%' AS with_text FROM llmtrace.trajectories WHERE agent_name = 'mapped' ORDER BY 1;
+SELECT pg_temp.name(trace_id) AS trace, plan_source, skipped FROM llmtrace.plan_adherence WHERE agent_name = 'mapped' ORDER BY 1;
+SELECT llmtrace.outline_plans(a.trajectory, b.trajectory) FROM llmtrace.trajectories a, llmtrace.trajectories b WHERE pg_temp.name(a.trace_id) = 'e2' AND pg_temp.name(b.trace_id) = 'b4';
 
 \c :home
 DROP DATABASE regression_plan_views;

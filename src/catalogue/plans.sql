@@ -187,50 +187,94 @@ COMMENT ON FUNCTION llmtrace.plan_cycle_report(timestamptz, timestamptz) IS
 
 CREATE FUNCTION llmtrace.write_check(p llmtrace.plan, t llmtrace.trajectory, options jsonb)
 	RETURNS TABLE (write_count bigint, failed_write_count bigint, skipped_write_count bigint, unknown_count bigint,
-		last_write text, last_write_span_id text, is_last_write_error boolean, verifier_span_id text)
+		last_write text, last_write_span_id text, is_last_write_error boolean, verifier_span_id text, verified_by text,
+		unjudged_read_count bigint)
 	LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 BEGIN ATOMIC
 	-- another action where a step was skipped does not do what the step does
-	WITH done AS MATERIALIZED (
+	WITH RECURSIVE done AS MATERIALIZED (
 		SELECT l.*, l.label = 'substituted' AND l.ordinal IS NOT NULL
 			AND l.action <> ALL (pg_catalog.string_to_array(l.step, ' | ')) AS is_other
 		FROM llmtrace.plan_alignment(p, t, options) l
 	), act AS MATERIALIZED (
-		SELECT d.action, d.span_id, d.is_error, d.started_at, d.ordinal,
+		SELECT d.action, d.span_id, d.is_error, d.started_at, d.ordinal, d.revision,
+			CASE WHEN d.label IN ('matched', 'reordered') THEN d.step_id END AS step_id,
 			CASE WHEN d.is_other THEN coalesce(options -> 'effects' ->> d.action, 'unknown') ELSE d.effect END AS effect
 		FROM done d
 		WHERE d.ordinal IS NOT NULL
-	), last_write AS (
+	), last_write AS MATERIALIZED (
 		SELECT a.* FROM act a WHERE a.effect = 'write' ORDER BY a.started_at DESC, a.ordinal DESC LIMIT 1
+	), later_read AS MATERIALIZED (
+		SELECT a.*, w.ordinal AS write_ordinal, w.action AS write_action
+		FROM act a CROSS JOIN last_write w
+		WHERE a.effect = 'read' AND NOT a.is_error AND (a.started_at, a.ordinal) > (w.started_at, w.ordinal)
+	), later_step (step_id) AS (
+		-- what the plan has after the step that wrote; after names steps of the same sub-plan
+		SELECT w.step_id FROM last_write w WHERE EXISTS (SELECT FROM later_read)
+		UNION
+		SELECT s.step_id
+		FROM later_step l
+			CROSS JOIN last_write w
+			JOIN llmtrace.plan_steps(p) s ON s.revision = w.revision
+			CROSS JOIN LATERAL pg_catalog.unnest(s.after) o (step_id)
+		WHERE l.step_id = pg_catalog.regexp_replace(s.step_id, '[^/]*$', '') || o.step_id
+	), call AS MATERIALIZED (
+		SELECT c.ordinal, CASE WHEN c.arguments_bytes > 2 THEN c.arguments_hash END AS hash
+		FROM llmtrace.tool_call_rows(t) c
+		WHERE EXISTS (SELECT FROM later_read)
+	), called AS MATERIALIZED (
+		SELECT a.ordinal, nullif(a.arguments, '{}') AS arguments
+		FROM llmtrace.actions(t) a
+		WHERE EXISTS (SELECT FROM later_read)
+	), verifier AS MATERIALIZED (
+		SELECT r.span_id, r.started_at, r.ordinal,
+			CASE WHEN r.step_id IN (SELECT l.step_id FROM later_step l) THEN 'plan'
+				WHEN rc.hash = wc.hash OR EXISTS (
+					SELECT FROM pg_catalog.jsonb_each(wa.arguments) x JOIN pg_catalog.jsonb_each(ra.arguments) y ON x.value = y.value
+					WHERE pg_catalog.jsonb_typeof(x.value) IN ('string', 'number') AND x.value <> '""'
+						AND CASE WHEN wk.resource_arg IS NULL THEN x.key = y.key
+							ELSE x.key = wk.resource_arg AND y.key = coalesce(rk.resource_arg, y.key) END) THEN 'arguments' END AS verified_by,
+			wa.arguments IS NULL OR ra.arguments IS NULL AS is_unjudged
+		FROM later_read r
+			LEFT JOIN call rc ON rc.ordinal = r.ordinal
+			LEFT JOIN call wc ON wc.ordinal = r.write_ordinal
+			LEFT JOIN called ra ON ra.ordinal = r.ordinal
+			LEFT JOIN called wa ON wa.ordinal = r.write_ordinal
+			LEFT JOIN llmtrace.tool_class rk ON rk.tool_name = r.action
+			LEFT JOIN llmtrace.tool_class wk ON wk.tool_name = r.write_action
+	), first_verifier AS (
+		SELECT v.* FROM verifier v WHERE v.verified_by IS NOT NULL ORDER BY v.started_at, v.ordinal LIMIT 1
 	)
 	SELECT (SELECT count(*) FROM act a WHERE a.effect = 'write'),
 		(SELECT count(*) FROM act a WHERE a.effect = 'write' AND a.is_error),
 		(SELECT count(*) FROM done d WHERE d.effect = 'write' AND (d.label IN ('skipped', 'blocked') OR d.is_other)),
 		(SELECT count(*) FROM act a WHERE a.effect = 'unknown'),
-		w.action, w.span_id, w.is_error,
-		(SELECT a.span_id FROM act a
-			WHERE a.effect = 'read' AND NOT a.is_error AND (a.started_at, a.ordinal) > (w.started_at, w.ordinal)
-			ORDER BY a.started_at, a.ordinal LIMIT 1)
-	FROM (VALUES (1)) one LEFT JOIN last_write w ON true;
+		w.action, w.span_id, w.is_error, v.span_id, v.verified_by,
+		(SELECT count(*) FROM verifier u WHERE u.verified_by IS NULL AND u.is_unjudged)
+	FROM (VALUES (1)) one LEFT JOIN last_write w ON true LEFT JOIN first_verifier v ON true;
 END;
 COMMENT ON FUNCTION llmtrace.write_check(llmtrace.plan, llmtrace.trajectory, jsonb) IS
-'What success_check looks at: actions that write, those that failed, planned writes that were not done, actions whose effect is not known, the last write, and the first read after it that did not fail.';
+'What success_check looks at: actions that write, those that failed, planned writes that were not done, actions whose effect is not known, the last write, and the first read after it that verifies it: that did not fail, and that the plan has after the write, or that has an argument in common with it. unjudged_read_count: other reads after it, of which this cannot be said, since arguments are in payloads, or there are none. With restore_bodies a reader of payloads compares them. Example: SELECT * FROM llmtrace.write_check(''charge -> get_order'', llmtrace.restore_bodies(llmtrace.trace(''4bf92f35'')), llmtrace.plan_options())';
 
 CREATE VIEW llmtrace.success_check WITH (security_invoker = true) AS
 SELECT t.trace_id, t.started_at, t.root_name, t.status, c.is_claimed, p.plan_source, w.write_count, w.failed_write_count,
 	w.skipped_write_count, w.unknown_count, w.last_write, w.last_write_span_id, w.is_last_write_error, w.verifier_span_id,
-	o.success AS outcome,
+	w.verified_by, w.unjudged_read_count, o.success AS outcome,
 	CASE WHEN NOT c.is_claimed THEN 'not_claimed'
 		WHEN w.skipped_write_count > 0 OR w.is_last_write_error OR NOT o.success THEN 'contradicted'
-		WHEN w.write_count > 0 AND w.verifier_span_id IS NULL THEN 'unverified'
-		WHEN w.write_count > 0 THEN 'verified'
+		WHEN w.verifier_span_id IS NOT NULL THEN 'verified'
+		WHEN w.write_count > 0 AND w.unjudged_read_count = 0 THEN 'unverified'
+		WHEN w.write_count > 0 THEN 'unknown'
 		WHEN w.unknown_count > 0 THEN 'unknown'
 		ELSE 'no_write' END AS verdict,
 	CASE WHEN NOT c.is_claimed THEN NULL
 		WHEN w.is_last_write_error THEN 'last write failed'
 		WHEN w.skipped_write_count > 0 THEN 'planned write skipped'
 		WHEN NOT o.success THEN 'outcome was a failure'
-		WHEN w.write_count > 0 AND w.verifier_span_id IS NULL THEN 'no read after the last write' END AS reason,
+		WHEN w.verifier_span_id IS NOT NULL THEN NULL
+		WHEN w.unjudged_read_count > 0 THEN 'what was read after the last write is not known'
+		WHEN w.write_count > 0 THEN 'what was last written was not read'
+		WHEN w.unknown_count > 0 THEN 'what actions do is not known' END AS reason,
 	t.service_name, t.service_version, t.environment, t.region, t.feature, t.feature_source, t.tenant_id, t.user_id,
 	t.conversation_id, t.agent_name, t.prompt_name, t.prompt_version, t.prompt_hash, t.dims, t.sample_weight
 FROM llmtrace.trajectories t
@@ -251,7 +295,9 @@ COMMENT ON COLUMN llmtrace.success_check.unknown_count IS 'actions of which neit
 COMMENT ON COLUMN llmtrace.success_check.last_write IS 'the tool or agent that changed the world last';
 COMMENT ON COLUMN llmtrace.success_check.last_write_span_id IS 'id of its span';
 COMMENT ON COLUMN llmtrace.success_check.is_last_write_error IS 'did it fail?';
-COMMENT ON COLUMN llmtrace.success_check.verifier_span_id IS 'id of the first span after it that reads and did not fail; of what, is not looked at';
+COMMENT ON COLUMN llmtrace.success_check.verifier_span_id IS 'id of the first span after it that verifies it: that reads, did not fail, and is what verified_by says';
+COMMENT ON COLUMN llmtrace.success_check.verified_by IS 'plan: the plan has this read after the write. arguments: it has an argument in common with the write, of the same name or, where tool_class has resource_arg, that of the resource';
+COMMENT ON COLUMN llmtrace.success_check.unjudged_read_count IS 'other reads after it whose arguments, or those of the write, are not known here: they are in payloads, or there are none';
 COMMENT ON COLUMN llmtrace.success_check.outcome IS 'what table outcome says of the trace: did it succeed?';
-COMMENT ON COLUMN llmtrace.success_check.verdict IS 'not_claimed, contradicted, unverified, verified, no_write, or unknown: nothing is known to have changed the world, but of some actions it is not known';
-COMMENT ON COLUMN llmtrace.success_check.reason IS 'why it is contradicted or unverified';
+COMMENT ON COLUMN llmtrace.success_check.verdict IS 'not_claimed, contradicted, unverified, verified, no_write, or unknown: what was read after the last write is not known, or nothing is known to have changed the world, but of some actions it is not known';
+COMMENT ON COLUMN llmtrace.success_check.reason IS 'why it is contradicted, unverified or unknown';

@@ -16,6 +16,7 @@
 #include "kernel/plan_actions.h"
 #include "kernel/prompt_hash.h"
 #include "kernel/repair.h"
+#include "miscadmin.h"
 
 /* Texts longer than this are bodies, not figures. */
 #define MAX_JSON_LEN (64 * 1024)
@@ -427,18 +428,25 @@ derive_prompt(SpanSet *set, const Span *span)
 
 /* What an agent noted down as its plan: steps and their order, no text. */
 static void
-derive_plan(SpanSet *set, const Span *span)
+derive_plan(SpanSet *set, const SpanClass *class, const SpanColumns *columns)
+{
+	StringInfoData buf;
+
+	if (!span_notes_plan(class, columns))
+		return;
+	initStringInfo(&buf);
+	if (plan_put_outline(&buf, class, columns) && buf.len <= MAX_JSON_LEN)
+		push_derived(set, COLUMN_PLAN, value_string(arena_copy(&set->arena, buf.data, buf.len)));
+	pfree(buf.data);
+}
+
+static void
+derive_own_plan(SpanSet *set, const Span *span)
 {
 	SpanColumns columns = span_columns(set, span);
 	SpanClass	class = {.name = span->name,.kind = columns_kind(&columns)};
-	StringInfoData buf;
 
-	if (!span_notes_plan(&class, &columns))
-		return;
-	initStringInfo(&buf);
-	if (plan_put_outline(&buf, &class, &columns) && buf.len <= MAX_JSON_LEN)
-		push_derived(set, COLUMN_PLAN, value_string(arena_copy(&set->arena, buf.data, buf.len)));
-	pfree(buf.data);
+	derive_plan(set, &class, &columns);
 }
 
 /* Is there anything to derive from?  The span's own attributes are sorted. */
@@ -503,5 +511,41 @@ span_derive(SpanSet *set, const Span *span)
 	if (shape->has_prompt || span->event_count > 0)
 		derive_prompt(set, span);
 	if (shape_may_note_plan(shape))
-		derive_plan(set, span);
+		derive_own_plan(set, span);
+}
+
+static bool
+has_derived_plan(const SpanSet *set, const Span *span)
+{
+	for (uint32 i = 0; i < span->attributes.n; i++)
+	{
+		const Key  *key = &set->keys[span->attributes.keys[i]];
+
+		if (key->is_derived && key->column == COLUMN_PLAN)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Give the spans of a set what derives from the plans that the spans of a
+ * trajectory note down, one after the other the same ones, where they lack it.
+ */
+void
+spans_derive_plans(SpanSet *set, const Trajectory *noted)
+{
+	for (uint32 i = 0; i < set->span_count; i++)
+	{
+		Span	   *span = &set->spans[i];
+		SpanColumns columns = trajectory_columns(noted, i);
+		uint32		base = set->stack_count;
+
+		CHECK_FOR_INTERRUPTS();
+		if (has_derived_plan(set, span))
+			continue;
+		for (uint32 k = 0; k < span->attributes.n; k++)
+			spanset_push_attr(set, span->attributes.keys[k], span->attributes.values[k]);
+		derive_plan(set, trajectory_class(noted, i), &columns);
+		span->attributes = spanset_pop_attrs(set, base);
+	}
 }

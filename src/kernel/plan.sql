@@ -188,6 +188,11 @@ CREATE FUNCTION trace_plan(t trajectory, rules jsonb DEFAULT '{}') RETURNS plan
 COMMENT ON FUNCTION trace_plan(trajectory, jsonb) IS
 'the plan that the agent noted down, with its revisions; NULL if there is none. rules say where to look: {"attributes": ["gen_ai.plan"], "tools": ["write_todos"], "ordered": false}. Where a store has moved the text elsewhere, by the default rules, and without arguments.';
 
+CREATE FUNCTION outline_plans(t trajectory, noted trajectory) RETURNS trajectory
+	AS 'MODULE_PATHNAME', 'trajectory_outline_plans' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 5000;
+COMMENT ON FUNCTION outline_plans(trajectory, trajectory) IS
+'The first trajectory with the outlines of the plans that the second notes down, in spans that have none: steps, tools and order, no text. Both are the same trace, the second with the bodies that the first may lack.';
+
 CREATE FUNCTION actions(t trajectory) RETURNS TABLE (
 	action_number integer,
 	ordinal integer,

@@ -104,68 +104,137 @@ add_action(ActionList *list, uint32 *max, Action action)
 	list->actions[list->count++] = action;
 }
 
+/* Do all spans of a class have the same value, if any, in a column? */
+static bool
+is_shared(const Trajectory *t, const SpanClass *class, CanonicalColumn column)
+{
+	const Shape *shape = &t->shapes[class->shape];
+
+	for (uint32 i = shape_first_alias(shape, column); shape_is_alias(shape, i, column); i++)
+		if (t->columns[class->first_column + shape_alias_place(shape, i)].mask != 0)
+			return false;
+	return true;
+}
+
+/* Then what span_action_name gives is the same for all. */
+static bool
+has_shared_name(const Trajectory *t, const SpanClass *class)
+{
+	switch (class->kind)
+	{
+		case KIND_TOOL:
+			return is_shared(t, class, COLUMN_TOOL_NAME);
+		case KIND_AGENT:
+			return is_shared(t, class, COLUMN_AGENT_NAME);
+		case KIND_LLM:
+		case KIND_EMBEDDING:
+			return is_shared(t, class, COLUMN_MODEL_RESPONDED) &&
+				is_shared(t, class, COLUMN_MODEL_REQUESTED);
+		default:
+			return true;
+	}
+}
+
+/* What a span's name says, found once for a class where its spans share it. */
+static const ActionName *
+find_name(ActionScan *s, uint32 ordinal)
+{
+	const Trajectory *t = s->t;
+	const SpanClass *class = trajectory_class(t, ordinal);
+	ActionName *n = s->names ? &s->names[t->span_class[ordinal]] : &s->own_name;
+
+	if (n->is_shared)
+		return n;
+	*n = (ActionName) {
+		.name = action_name(t, ordinal),
+			.is_shared = s->names != NULL && has_shared_name(t, class)
+	};
+	if ((s->kinds & KIND_BIT(class->kind)) == 0)
+		return n;
+	n->is_planned = s->look_up != NULL && s->look_up(s->context, class->kind, n->name, &n->named);
+	n->is_action = n->is_planned || class->kind != KIND_TOOL ||
+		!is_among(n->name, default_tools, lengthof(default_tools));
+	return n;
+}
+
 /*
- * The actions among the spans from one ordinal to before another: a whole
- * trajectory, or what is below a span.  kinds: bits of those that count.
+ * Begin to go through the actions among the spans from one ordinal to before
+ * another: a whole trajectory, or what is below a span.  kinds: bits of those
+ * that count.  look_up may be NULL.
  */
+ActionScan
+actions_begin(const Trajectory *t, uint32 from, uint32 to, uint32 kinds, ActionLookUp look_up,
+			  const void *context)
+{
+	ActionScan	s = {
+		.t = t,.at = from,.to = to,.kinds = kinds,.look_up = look_up,.context = context,
+		.agent_end = from == 0 ? 0 : to,.agent = {"", 0}
+	};
+
+	/* not for a few spans of many */
+	if (t->class_count <= to - from)
+		s.names = palloc_extended(t->class_count * sizeof(ActionName), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	return s;
+}
+
+/* The next one in preorder; its start is left open, as that need not be decoded. */
+bool
+actions_next(ActionScan *s, Action *action)
+{
+	const Trajectory *t = s->t;
+
+	while (s->at < s->to)
+	{
+		uint32		i = s->at++;
+		const SpanClass *class = trajectory_class(t, i);
+		uint8		kind = class->kind;
+		const ActionName *n;
+		bool		is_wrapper = false;
+
+		if ((i & 0xfff) == 0)
+			CHECK_FOR_INTERRUPTS();
+		if ((s->kinds & KIND_BIT(kind)) == 0 && kind != KIND_AGENT && kind != KIND_TOOL)
+			continue;
+		n = find_name(s, i);
+		if (kind == KIND_AGENT)
+		{
+			bool		is_inner = i < s->agent_end;
+
+			is_wrapper = !is_inner || bytes_equal(n->name, s->agent);
+			if (!is_inner)
+			{
+				s->agent_end = i + t->subtree[i];
+				s->agent = n->name;
+			}
+		}
+		if (kind == KIND_TOOL || (n->is_planned && !is_wrapper))
+			s->at = i + t->subtree[i];
+		if (!n->is_action || is_wrapper)
+			continue;
+		*action = (Action) {
+			.ordinal = i,.kind = kind,.is_failed = class->is_error,.name = n->name,
+			.named = n->named,.has_shared_name = n->is_shared
+		};
+		return true;
+	}
+	return false;
+}
+
+/* All of them, by start. */
 ActionList
-actions_collect(const Trajectory *t, uint32 from, uint32 to, uint32 kinds,
-				ActionLookUp look_up, const void *context)
+actions_collect(ActionScan *s)
 {
 	ActionList	list = {0};
 	uint32		max = 0;
-	uint32		agent_end = from == 0 ? 0 : to;	/* of the innermost that counts */
-	Bytes		agent = {"", 0};
 	bool		is_sorted = true;
+	Action		action;
 
-	for (uint32 i = from; i < to;)
+	while (actions_next(s, &action))
 	{
-		const SpanClass *class = trajectory_class(t, i);
-		uint8		kind = class->kind;
-		uint32		next = i + 1;
-		Bytes		name;
-		bool		is_action = (kinds & KIND_BIT(kind)) != 0;
-
-		if (!is_action && kind != KIND_AGENT && kind != KIND_TOOL)
-		{
-			i = next;
-			continue;
-		}
-		if ((i & 0xfff) == 0)
-			CHECK_FOR_INTERRUPTS();
-		name = action_name(t, i);
-		if (kind == KIND_AGENT)
-		{
-			bool		is_inner = i < agent_end;
-
-			if (!is_inner || bytes_equal(name, agent))
-				is_action = false;
-			if (!is_inner)
-			{
-				agent_end = i + t->subtree[i];
-				agent = name;
-			}
-		}
-		if (kind == KIND_TOOL)
-			next = i + t->subtree[i];
-		if (is_action)
-		{
-			uint32		named = 0;
-			bool		is_planned = look_up != NULL && look_up(context, kind, name, &named);
-
-			if (is_planned)
-				next = i + t->subtree[i];
-			if (is_planned || kind != KIND_TOOL ||
-				!is_among(name, default_tools, lengthof(default_tools)))
-			{
-				add_action(&list, &max, (Action) {
-					i, kind, class->is_error, name, t->start_ns[i], named
-				});
-				if (list.count > 1 && list.actions[list.count - 2].start_ns > t->start_ns[i])
-					is_sorted = false;
-			}
-		}
-		i = next;
+		action.start_ns = s->t->start_ns[action.ordinal];
+		add_action(&list, &max, action);
+		if (list.count > 1 && list.actions[list.count - 2].start_ns > action.start_ns)
+			is_sorted = false;
 	}
 	if (!is_sorted)
 		qsort(list.actions, list.count, sizeof(Action), compare_actions);

@@ -13,6 +13,7 @@ typedef struct Action
 	uint32		ordinal;		/* of its span, from 0 */
 	uint8		kind;			/* OperationKind */
 	bool		is_failed;
+	bool		has_shared_name;	/* with all spans of its class */
 	Bytes		name;			/* of the tool, agent or model */
 	int64		start_ns;
 	uint32		named;			/* what the look-up said of the name */
@@ -29,6 +30,31 @@ typedef struct ActionList
  * an action, so that what is below it is its own affair?
  */
 typedef bool (*ActionLookUp) (const void *context, uint8 kind, Bytes name, uint32 *named);
+
+/* What the name of a span, or of all spans of a class, says. */
+typedef struct ActionName
+{
+	Bytes		name;
+	uint32		named;			/* what the look-up said */
+	bool		is_planned;		/* likewise */
+	bool		is_action;		/* unless it is an agent that counts as none */
+	bool		is_shared;
+} ActionName;
+
+/* Going through the actions of a trace. */
+typedef struct ActionScan
+{
+	const Trajectory *t;
+	uint32		at;				/* the next span */
+	uint32		to;
+	uint32		kinds;
+	ActionLookUp look_up;
+	const void *context;
+	ActionName *names;			/* by class; or NULL */
+	ActionName	own_name;
+	uint32		agent_end;		/* of the outermost agent at hand */
+	Bytes		agent;
+} ActionScan;
 
 /* Where an agent notes its plan down. */
 typedef struct PlanRules
@@ -50,8 +76,10 @@ shape_may_note_plan(const Shape *shape)
 
 #define KIND_BIT(kind) (UINT32_C(1) << (kind))
 
-extern ActionList actions_collect(const Trajectory *t, uint32 from, uint32 to, uint32 kinds,
-								  ActionLookUp look_up, const void *context);
+extern ActionScan actions_begin(const Trajectory *t, uint32 from, uint32 to, uint32 kinds,
+								ActionLookUp look_up, const void *context);
+extern bool actions_next(ActionScan *s, Action *action);
+extern ActionList actions_collect(ActionScan *s);
 extern bool action_arguments(const Trajectory *t, uint32 ordinal, Arena *arena, Value *args,
 							 bool *is_moved);
 extern bool span_notes_plan(const SpanClass *class, const SpanColumns *columns);

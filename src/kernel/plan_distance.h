@@ -63,11 +63,13 @@ typedef struct PlanOutcome
 
 typedef struct CompiledPlan CompiledPlan;
 
-extern CompiledPlan *plan_compile(const ActionPlan *plan, const PlanOptions *options, Arena *arena);
-extern PlanOutcome plan_evaluate(const CompiledPlan *c, const Trajectory *t, PlanRows *rows);
-extern PlanOutcome plan_evaluate_first(const CompiledPlan *c, const Trajectory *t);
+extern CompiledPlan *plan_compile(const ActionPlan *plan, const PlanOptions *options);
+extern bool plan_may_act(const CompiledPlan *c, const Trajectory *t);
+extern PlanOutcome plan_evaluate(const CompiledPlan *c, Trajectory *t, PlanRows *rows);
+extern PlanOutcome plan_evaluate_first(const CompiledPlan *c, Trajectory *t);
+extern PlanOutcome plan_evaluate_part(const CompiledPlan *c, Trajectory *t, uint32 from, uint32 to);
 extern double plan_deviation(const PlanOptions *o, int64 free_cost, int64 ordered_cost);
-extern double plan_churn(const CompiledPlan *c, const Trajectory *t);
+extern double plan_churn(const CompiledPlan *c, Trajectory *t);
 extern const ActionPlan *compiled_plan(const CompiledPlan *c);
 
 /* plan_match.c: what other evaluators compute */
@@ -87,29 +89,6 @@ typedef enum PlanMatchMode
 
 extern const char *const plan_match_mode_names[PLAN_MATCH_MODES];
 
-extern double plan_match(const CompiledPlan *c, const Trajectory *t, PlanMatchMode mode);
-
-/*
- * What the two share: the actions of a trace, and how well each step of the
- * plan does for each.
- */
-typedef struct Candidate
-{
-	uint32		action;
-	uint32		step;
-	int32		cost;			/* 0: as planned */
-	bool		is_unjudged;	/* as far as arguments are known here */
-} Candidate;
-
-typedef struct CandidateList
-{
-	Candidate  *candidates;		/* by action, then step */
-	uint32		count;
-	uint32		max;
-} CandidateList;
-
-extern ActionList compiled_actions(const CompiledPlan *c, const Trajectory *t, uint32 from, uint32 to);
-extern CandidateList find_candidates(const CompiledPlan *c, const Trajectory *t,
-									 const ActionList *list, bool with_failed);
+extern double plan_match(const CompiledPlan *c, Trajectory *t, PlanMatchMode mode);
 
 #endif							/* LLMTRACE_PLAN_DISTANCE_H */

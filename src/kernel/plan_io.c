@@ -111,7 +111,7 @@ plan_call(FunctionCallInfo fcinfo, int plan_arg, int options_arg, ArgumentMode m
 		call->datum = copy_datum(given);
 		call->options_datum = copy_datum(options);
 		call->options = plan_options_parse(jsonb_text(fcinfo, options_arg), mode, &arena);
-		call->compiled = plan_compile(plan_from_datum(call->datum), &call->options, &arena);
+		call->compiled = plan_compile(plan_from_datum(call->datum), &call->options);
 		MemoryContextSwitchTo(old);
 	}
 	return call;

@@ -12,7 +12,7 @@
  */
 #include "postgres.h"
 
-#include "kernel/plan_distance.h"
+#include "kernel/plan_compile.h"
 #include "miscadmin.h"
 
 const char *const plan_match_mode_names[PLAN_MATCH_MODES] = {
@@ -36,7 +36,7 @@ typedef struct Likeness
 } Likeness;
 
 static Likeness
-find_likeness(const CompiledPlan *c, const Trajectory *t)
+find_likeness(const CompiledPlan *c, Trajectory *t)
 {
 	ActionList	actions = compiled_actions(c, t, 0, t->n);
 	Likeness	l = {
@@ -147,7 +147,7 @@ count_distinct(const Likeness *l, bool of_steps)
 }
 
 double
-plan_match(const CompiledPlan *c, const Trajectory *t, PlanMatchMode mode)
+plan_match(const CompiledPlan *c, Trajectory *t, PlanMatchMode mode)
 {
 	Likeness	l = find_likeness(c, t);
 

@@ -6,6 +6,7 @@
 
 #include "catalog/pg_type.h"
 #include "compat.h"
+#include "kernel/derive.h"
 #include "kernel/json_value.h"
 #include "kernel/plan_sql.h"
 #include "kernel/spans.h"
@@ -30,6 +31,21 @@ open_trajectory(FunctionCallInfo fcinfo, int arg)
 	return t;
 }
 
+/*
+ * The same, for a plan: decoded as far as its distance may need, which is
+ * nothing but the header where no span could be an action.
+ */
+static Trajectory *
+open_for_plan(FunctionCallInfo fcinfo, int arg, const CompiledPlan *c)
+{
+	struct varlena *datum = pg_detoast_datum((struct varlena *) PG_GETARG_POINTER(arg));
+	Trajectory *t = trajectory_open(datum, VARSIZE(datum));
+
+	if (plan_may_act(c, t))
+		trajectory_decode_values(t);
+	return t;
+}
+
 static double
 distance_of(double deviation)
 {
@@ -43,7 +59,7 @@ plan_distance(PG_FUNCTION_ARGS)
 {
 	PlanCall   *call = plan_call(fcinfo, 0, 2, ARGUMENTS_CANONICAL);
 	MemoryContext old = MemoryContextSwitchTo(call->work);
-	PlanOutcome o = plan_evaluate(call->compiled, open_trajectory(fcinfo, 1), NULL);
+	PlanOutcome o = plan_evaluate(call->compiled, open_for_plan(fcinfo, 1, call->compiled), NULL);
 	double		distance = distance_of(plan_deviation(&call->options, o.free_cost, o.ordered_cost));
 
 	MemoryContextSwitchTo(old);
@@ -367,6 +383,27 @@ trace_plan(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(plan_make_datum(plan));
 }
 
+/* outline_plans(t, noted): the two are one trace, the second with its bodies */
+PG_FUNCTION_INFO_V1(trajectory_outline_plans);
+Datum
+trajectory_outline_plans(PG_FUNCTION_ARGS)
+{
+	Trajectory *t = trajectory_from_datum(PG_GETARG_DATUM(0), true);
+	Trajectory *noted = trajectory_from_datum(PG_GETARG_DATUM(1), true);
+	SpanSet    *set = spanset_create();
+	struct varlena *datum;
+
+	if (t->n != noted->n || memcmp(t->span_id, noted->span_id, t->n * sizeof(uint64)) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("trajectories are not of the same spans")));
+	trajectory_add_to_set(t, set, 0, t->n);
+	spans_derive_plans(set, noted);
+	datum = trajectory_encode_set(set, false, trajectory_best_codec());
+	spanset_free(set);
+	PG_RETURN_POINTER(datum);
+}
+
 /* The arguments of a call as jsonb, if they are known. */
 static void
 row_arguments(RowWriter *w, const Trajectory *t, uint32 ordinal)
@@ -391,7 +428,8 @@ Datum
 trace_actions(PG_FUNCTION_ARGS)
 {
 	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
-	ActionList	list = actions_collect(t, 0, t->n, KIND_BIT(KIND_TOOL) | KIND_BIT(KIND_AGENT), NULL, NULL);
+	ActionScan	scan = actions_begin(t, 0, t->n, KIND_BIT(KIND_TOOL) | KIND_BIT(KIND_AGENT), NULL, NULL);
+	ActionList	list = actions_collect(&scan);
 	MemoryContext outer = CurrentMemoryContext;
 	MemoryContext scratch = AllocSetContextCreate(outer, "llmtrace arguments", ALLOCSET_DEFAULT_SIZES);
 	RowWriter	w;

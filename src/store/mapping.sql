@@ -44,6 +44,21 @@ END
 $$;
 COMMENT ON FUNCTION llmtrace.add_mapping(text, text) IS 'the mapping alone, for what comes in from now on; is the name canonical?';
 
+CREATE FUNCTION llmtrace.with_mapping(t llmtrace.trajectory, name text, key text) RETURNS llmtrace.trajectory
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	mapped llmtrace.trajectory := llmtrace.map_keys(t, ARRAY[key], ARRAY[name]);
+BEGIN
+	-- the only column that is derived from texts under keys of one's own, and those may be in payloads
+	IF name = 'plan' AND mapped OPERATOR(llmtrace.<>) t THEN
+		mapped := llmtrace.outline_plans(mapped, llmtrace.restore_bodies(mapped));
+	END IF;
+	RETURN mapped;
+END
+$$;
+COMMENT ON FUNCTION llmtrace.with_mapping(llmtrace.trajectory, text, text) IS 'the trajectory with a key read as a canonical column, and what is derived from it';
+
 CREATE FUNCTION llmtrace.map_fragments(name text, key text) RETURNS bigint
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -56,7 +71,7 @@ BEGIN
 	UPDATE llmtrace.fragments f
 	SET fragment = n.fragment,
 		tenant_id = coalesce(f.tenant_id, (SELECT s.tenant_id FROM llmtrace.trace_summary(n.fragment) s))
-	FROM (SELECT o.ctid AS place, llmtrace.map_keys(o.fragment, ARRAY[key], ARRAY[name]) AS fragment
+	FROM (SELECT o.ctid AS place, llmtrace.with_mapping(o.fragment, name, key) AS fragment
 			FROM llmtrace.fragments o) n
 	WHERE f.ctid = n.place AND f.fragment OPERATOR(llmtrace.<>) n.fragment;
 	GET DIAGNOSTICS mapped = ROW_COUNT;
@@ -89,7 +104,7 @@ BEGIN
 		s.prompt_hash, s.dims,
 		n.trajectory)
 	FROM (SELECT o.started_at, o.trace_id,
-				CASE WHEN is_canonical THEN llmtrace.map_keys(o.trajectory, ARRAY[key], ARRAY[name])
+				CASE WHEN is_canonical THEN llmtrace.with_mapping(o.trajectory, name, key)
 					ELSE o.trajectory END AS trajectory
 			FROM llmtrace.folded o
 			WHERE o.started_at >= day AND o.started_at < next_day

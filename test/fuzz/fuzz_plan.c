@@ -81,16 +81,21 @@ make_trace(const char *json, size_t len, void (*read) (SpanSet *set, const char 
 }
 
 static void
-check_evaluation(const Trajectory *t)
+check_evaluation(Trajectory *t)
 {
-	CompiledPlan *c = plan_compile(plan, &options, &arena);
+	CompiledPlan *c = plan_compile(plan, &options);
 	PlanRows	rows = {0};
 	PlanOutcome o = plan_evaluate(c, t, &rows);
+	PlanOutcome costs = plan_evaluate(c, t, NULL);
 	uint32		count;
 
 	fuzz_expect(o.free_cost >= 0, "no cost is negative");
 	fuzz_expect(o.free_cost <= o.ordered_low && o.ordered_low <= o.ordered_cost,
 				"order costs nothing less");
+	fuzz_expect(costs.free_cost == o.free_cost && costs.plan_weight == o.plan_weight &&
+				costs.trace_weight == o.trace_weight, "costs are the same without rows");
+	fuzz_expect(costs.ordered_low >= o.ordered_low && costs.ordered_cost <= o.ordered_cost &&
+				costs.ordered_low <= costs.ordered_cost, "with order, too");
 	plan_evaluate_first(c, t);
 	plan_churn(c, t);
 	for (int mode = 0; mode < PLAN_MATCH_MODES; mode++)

@@ -186,6 +186,44 @@ is($node->safe_psql('postgres', q{SELECT count(DISTINCT h) FROM generate_series(
 	LATERAL (SELECT md5(string_agg(r::text, ' ' ORDER BY n)) FROM cases, LATERAL (SELECT array_agg(a) FROM plan_alignment(p, t) a) x(r) WHERE i > 0) y(h)}),
 	'1', 'the alignment is the same every time');
 
+# Where only the distance is asked for, and the plan is one of rows of steps,
+# other code finds it (plan_chains.c).  Rows of random lengths, names that several
+# steps of one have, actions in sub-agents at the same time.
+my @rows_cases;
+for my $n (1 .. 300)
+{
+	my $case = random_case(1 + int(rand(8)), int(rand(14)), 2 + int(rand(5)));
+	my @last;
+
+	for my $step (@{ $case->{plan} })
+	{
+		# a tool belongs to a row, mostly
+		my $row = ord($step->{tool}) % 3;
+		delete $step->{after};
+		delete $step->{args} if rand() < 0.6;
+		$row = int(rand(3)) if rand() < 0.05;
+		$step->{after} = [ $last[$row] ] if $last[$row];
+		$last[$row] = $step->{id};
+	}
+	push @rows_cases, $case;
+}
+load('rows', @rows_cases);
+my $nested = q{(SELECT trajectory_agg('00000000-0000-0000-0000-000000000001'::uuid, id, parent, name, start_ns, start_ns + 1, NULL, status, attributes)
+	FROM (SELECT '1' AS id, NULL AS parent, 'run' AS name, 1000 AS start_ns, NULL AS status, '{"gen_ai.operation.name": "invoke_agent"}'::jsonb AS attributes
+		UNION ALL SELECT to_hex(1 + k), '1', 'worker ' || k, 1000, NULL, '{"gen_ai.operation.name": "invoke_agent"}' FROM generate_series(1, 2) k
+		UNION ALL SELECT to_hex(10 + i), to_hex(1 + i % 3), name, 1000 + (i * 7919) % 31, CASE WHEN failed THEN 'error' END,
+				jsonb_build_object('gen_ai.operation.name', 'execute_tool', 'gen_ai.tool.name', name, 'gen_ai.tool.call.arguments', coalesce(arguments, '{}'))
+			FROM actions(t) WITH ORDINALITY a(number, ordinal, span_id, kind, name, arguments, failed, i)) x)};
+for my $options ('{}', '{"order_weight": 1}', '{"arguments": "ignore", "retry": 0.1}', '{"effects": {"a": "read", "b": 3, "c": "write"}, "insert": 0.7}')
+{
+	is($node->safe_psql('postgres', qq{
+		SELECT count(*) FROM (SELECT p, t FROM cases UNION ALL SELECT p, t FROM linear UNION ALL SELECT p, t FROM rows
+				UNION ALL SELECT p, $nested FROM rows UNION ALL SELECT p, $nested FROM linear) x
+		WHERE plan_distance(p, t, '$options') IS DISTINCT FROM (SELECT distance FROM plan_adherence(p, t, '$options'))}), '0',
+		"the distance alone is that of the alignment, $options");
+}
+is($node->safe_psql('postgres', qq{SELECT count(DISTINCT plan_distance(p, $nested)) > 100 FROM rows}), 't', 'they differ');
+
 # The binary form, there and back, and with a damage.
 my $copy = "$PostgreSQL::Test::Utils::tmp_check/plans.copy";
 is($node->safe_psql('postgres', "CREATE TABLE back (p plan); COPY (SELECT p FROM cases ORDER BY n) TO '$copy' (FORMAT binary);
