@@ -73,7 +73,7 @@ FROM (
 			t.cost_usd, t.missing_price_count, t.feature, t.tenant_id, t.user_id
 		FROM llmtrace.outcome x JOIN llmtrace.traces t ON t.conversation_id = x.conversation_id) t ON t.task_id = o.task_id
 GROUP BY o.task_id, o.success, o.value;
-COMMENT ON VIEW llmtrace.tasks IS 'One row a task of table outcome, over all traces that worked on it. Example: SELECT feature, count(*), avg(success::int) AS success_rate, sum(cost_usd) FROM llmtrace.tasks GROUP BY feature ORDER BY 2 DESC LIMIT 10';
+COMMENT ON VIEW llmtrace.tasks IS 'One row a task of table outcome, over all traces that worked on it. A filter by time goes over all of them. Example: SELECT feature, count(*), avg(success::int) AS success_rate, sum(cost_usd) FROM llmtrace.tasks GROUP BY feature ORDER BY 2 DESC LIMIT 10';
 COMMENT ON COLUMN llmtrace.tasks.task_id IS 'the task';
 COMMENT ON COLUMN llmtrace.tasks.started_at IS 'start of its first trace';
 COMMENT ON COLUMN llmtrace.tasks.ended_at IS 'latest end of a trace';

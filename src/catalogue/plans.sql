@@ -75,7 +75,7 @@ SELECT pg_catalog.date_trunc('day', a.started_at, 'UTC') AS "time", a.agent_name
 	count(*) FILTER (WHERE NOT a.exact) AS inexact_count
 FROM llmtrace.plan_adherence a
 GROUP BY 1, 2, 3, 4;
-COMMENT ON VIEW llmtrace.plan_adherence_daily IS 'Adherence to plans as a service level, a row a day, agent, model and prompt version: which share of runs kept to their plan or nearly so, and of how many there was a plan. Example: SELECT time, agent_name, within_rate, coverage_rate FROM llmtrace.plan_adherence_daily WHERE time > now() - interval ''30 days'' ORDER BY time, agent_name';
+COMMENT ON VIEW llmtrace.plan_adherence_daily IS 'Adherence to plans as a service level, a row a day, agent, model and prompt version: which share of runs kept to their plan or nearly so, and of how many there was a plan. A filter by time goes over all traces; plan_adherence is bounded by started_at. Example: SELECT time, agent_name, within_rate, coverage_rate FROM llmtrace.plan_adherence_daily WHERE time > now() - interval ''30 days'' ORDER BY time, agent_name';
 COMMENT ON COLUMN llmtrace.plan_adherence_daily."time" IS 'the day, UTC, on which the traces started';
 COMMENT ON COLUMN llmtrace.plan_adherence_daily.trace_count IS 'traces';
 COMMENT ON COLUMN llmtrace.plan_adherence_daily.weighted_count IS 'how many traces these stand for; rates are of these';

@@ -138,6 +138,26 @@ for my $view (qw(traces trajectories spans model_calls tool_calls agent_runs rea
 	isnt($node->safe_psql('postgres', "SELECT count(*) FROM llmtrace.$view WHERE $two_days"), 0, "$view has rows of these days");
 }
 
+# So are those of all other views, but of four, which say so: they tell when
+# something began or group by what is not a time.
+my %reads_all = map { $_ => 1 } qw(conversations tasks model_alias_change plan_adherence_daily);
+my $views_read = 0;
+for my $line (split /\n/, $node->safe_psql('postgres', q{
+	SELECT c.relname || ' ' || a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname IN ('started_at', 'time')
+	WHERE c.relnamespace = 'llmtrace'::regnamespace AND c.relkind = 'v' ORDER BY 1}))
+{
+	my ($view, $time) = split / /, $line;
+	if ($reads_all{$view})
+	{
+		like($node->safe_psql('postgres', "SELECT obj_description('llmtrace.$view'::regclass)"), qr/over all|all model calls/, "$view says that it reads all");
+		next;
+	}
+	my ($read) = partitions(qq{SELECT count(x) FROM llmtrace.$view x WHERE "$time" BETWEEN '2026-02-10T00:00:00Z' AND '2026-02-12T00:00:00Z'});
+	cmp_ok($read, '<=', 2, "two days of $view read at most 2 partitions");
+	$views_read += $read > 0;
+}
+cmp_ok($views_read, '>=', 20, "$views_read views read partitions");
+
 # As Superset asks: the bounds are known only when the statement begins.
 for my $view (qw(traces spans model_calls tool_calls agent_runs))
 {
