@@ -39,16 +39,6 @@ is_among(Bytes name, const Bytes *names, uint32 count)
 }
 
 static Bytes
-without_prefix(Bytes name, const char *prefix)
-{
-	uint32		len = strlen(prefix);
-
-	if (name.len > len && memcmp(name.data, prefix, len) == 0)
-		return (Bytes) {name.data + len, name.len - len};
-	return name;
-}
-
-static Bytes
 span_action_name(const SpanClass *class, const SpanColumns *columns)
 {
 	Bytes		name = class->name;
@@ -59,8 +49,7 @@ span_action_name(const SpanClass *class, const SpanColumns *columns)
 			span_tool(class, columns, &name);
 			break;
 		case KIND_AGENT:
-			if (!column_text(columns, COLUMN_AGENT_NAME, &name))
-				name = without_prefix(class->name, "invoke_agent ");
+			span_agent(class, columns, &name);
 			break;
 		case KIND_LLM:
 		case KIND_EMBEDDING:
@@ -70,14 +59,6 @@ span_action_name(const SpanClass *class, const SpanColumns *columns)
 			break;
 	}
 	return name;
-}
-
-static Bytes
-action_name(const Trajectory *t, uint32 ordinal)
-{
-	SpanColumns columns = trajectory_columns(t, ordinal);
-
-	return span_action_name(trajectory_class(t, ordinal), &columns);
 }
 
 static int
@@ -104,50 +85,54 @@ add_action(ActionList *list, uint32 *max, Action action)
 	list->actions[list->count++] = action;
 }
 
-/* Do all spans of a class have the same value, if any, in a column? */
-static bool
-is_shared(const Trajectory *t, const SpanClass *class, CanonicalColumn column)
-{
-	const Shape *shape = &t->shapes[class->shape];
-
-	for (uint32 i = shape_first_alias(shape, column); shape_is_alias(shape, i, column); i++)
-		if (t->columns[class->first_column + shape_alias_place(shape, i)].mask != 0)
-			return false;
-	return true;
-}
-
-/* Then what span_action_name gives is the same for all. */
+/* Is what span_action_name() gives the same for all spans of a class? */
 static bool
 has_shared_name(const Trajectory *t, const SpanClass *class)
 {
 	switch (class->kind)
 	{
 		case KIND_TOOL:
-			return is_shared(t, class, COLUMN_TOOL_NAME);
+			return class_tells_text(t, class, TEXT_TOOL_NAME);
 		case KIND_AGENT:
-			return is_shared(t, class, COLUMN_AGENT_NAME);
+			return class_tells_text(t, class, TEXT_AGENT_NAME);
 		case KIND_LLM:
 		case KIND_EMBEDDING:
-			return is_shared(t, class, COLUMN_MODEL_RESPONDED) &&
-				is_shared(t, class, COLUMN_MODEL_REQUESTED);
+			return class_tells_text(t, class, TEXT_MODEL);
 		default:
 			return true;
 	}
+}
+
+/* What is the same for all of a class is read without decoding values. */
+static Bytes
+action_name(Trajectory *t, uint32 ordinal, bool is_shared)
+{
+	const SpanClass *class = trajectory_class(t, ordinal);
+	SpanColumns columns = class_columns(t, class);
+
+	if (!is_shared)
+	{
+		trajectory_decode_values(t);
+		columns = trajectory_columns(t, ordinal);
+	}
+	return span_action_name(class, &columns);
 }
 
 /* What a span's name says, found once for a class where its spans share it. */
 static const ActionName *
 find_name(ActionScan *s, uint32 ordinal)
 {
-	const Trajectory *t = s->t;
+	Trajectory *t = s->t;
 	const SpanClass *class = trajectory_class(t, ordinal);
+	bool		is_shared;
 	ActionName *n = s->names ? &s->names[t->span_class[ordinal]] : &s->own_name;
 
 	if (n->is_shared)
 		return n;
+	is_shared = has_shared_name(t, class);
 	*n = (ActionName) {
-		.name = action_name(t, ordinal),
-			.is_shared = s->names != NULL && has_shared_name(t, class)
+		.name = action_name(t, ordinal, is_shared),
+			.is_shared = s->names != NULL && is_shared
 	};
 	if ((s->kinds & KIND_BIT(class->kind)) == 0)
 		return n;
@@ -160,10 +145,10 @@ find_name(ActionScan *s, uint32 ordinal)
 /*
  * Begin to go through the actions among the spans from one ordinal to before
  * another: a whole trajectory, or what is below a span.  kinds: bits of those
- * that count.  look_up may be NULL.
+ * that count.  look_up may be NULL.  Structure and tables have been decoded.
  */
 ActionScan
-actions_begin(const Trajectory *t, uint32 from, uint32 to, uint32 kinds, ActionLookUp look_up,
+actions_begin(Trajectory *t, uint32 from, uint32 to, uint32 kinds, ActionLookUp look_up,
 			  const void *context)
 {
 	ActionScan	s = {
@@ -246,11 +231,14 @@ actions_collect(ActionScan *s)
  * is_moved: they are known, but not here.
  */
 bool
-action_arguments(const Trajectory *t, uint32 ordinal, Arena *arena, Value *args, bool *is_moved)
+action_arguments(Trajectory *t, uint32 ordinal, Arena *arena, Value *args, bool *is_moved)
 {
-	SpanColumns columns = trajectory_columns(t, ordinal);
-	const Value *v = column_value(&columns, COLUMN_TOOL_ARGUMENTS);
+	SpanColumns columns;
+	const Value *v;
 
+	trajectory_decode_values(t);
+	columns = trajectory_columns(t, ordinal);
+	v = column_value(&columns, COLUMN_TOOL_ARGUMENTS);
 	*is_moved = v != NULL && v->type == VALUE_REF;
 	if (v == NULL)
 		return false;

@@ -44,7 +44,7 @@ typedef struct ActionName
 /* Going through the actions of a trace. */
 typedef struct ActionScan
 {
-	const Trajectory *t;
+	Trajectory *t;
 	uint32		at;				/* the next span */
 	uint32		to;
 	uint32		kinds;
@@ -76,11 +76,11 @@ shape_may_note_plan(const Shape *shape)
 
 #define KIND_BIT(kind) (UINT32_C(1) << (kind))
 
-extern ActionScan actions_begin(const Trajectory *t, uint32 from, uint32 to, uint32 kinds,
+extern ActionScan actions_begin(Trajectory *t, uint32 from, uint32 to, uint32 kinds,
 								ActionLookUp look_up, const void *context);
 extern bool actions_next(ActionScan *s, Action *action);
 extern ActionList actions_collect(ActionScan *s);
-extern bool action_arguments(const Trajectory *t, uint32 ordinal, Arena *arena, Value *args,
+extern bool action_arguments(Trajectory *t, uint32 ordinal, Arena *arena, Value *args,
 							 bool *is_moved);
 extern bool span_notes_plan(const SpanClass *class, const SpanColumns *columns);
 extern bool plan_put_outline(StringInfo buf, const SpanClass *class, const SpanColumns *columns);

@@ -431,7 +431,7 @@ action_cost(const CompiledPlan *c, Trajectory *t, const Action *a)
 
 /*
  * The costs of the spans from one ordinal to before another.  If there are any,
- * structure and values have been decoded.
+ * structure and tables have been decoded.
  */
 PlanOutcome
 plan_chains_evaluate(const CompiledPlan *c, Trajectory *t, uint32 from, uint32 to)

@@ -209,13 +209,13 @@ plan_may_act(const CompiledPlan *c, const Trajectory *t)
 }
 
 ActionScan
-compiled_scan(const CompiledPlan *c, const Trajectory *t, uint32 from, uint32 to)
+compiled_scan(const CompiledPlan *c, Trajectory *t, uint32 from, uint32 to)
 {
 	return actions_begin(t, from, to, c->kinds, look_up, c);
 }
 
 ActionList
-compiled_actions(const CompiledPlan *c, const Trajectory *t, uint32 from, uint32 to)
+compiled_actions(const CompiledPlan *c, Trajectory *t, uint32 from, uint32 to)
 {
 	ActionScan	scan = compiled_scan(c, t, from, to);
 	ActionList	list = actions_collect(&scan);
@@ -232,7 +232,7 @@ compiled_actions(const CompiledPlan *c, const Trajectory *t, uint32 from, uint32
 /* The arguments of one action, read when the first step asks for them. */
 typedef struct ActionArgs
 {
-	const Trajectory *t;
+	Trajectory *t;
 	const Action *action;
 	ValueFolding folding;
 	Arena	   *arena;
@@ -326,10 +326,12 @@ predicate_holds(const PlanPredicate *p, Bytes wanted, const Value *v, ValueFoldi
 }
 
 static const Value *
-find_attribute(const Trajectory *t, uint32 ordinal, Bytes key)
+find_attribute(Trajectory *t, uint32 ordinal, Bytes key)
 {
-	SpanColumns columns = trajectory_columns(t, ordinal);
+	SpanColumns columns;
 
+	trajectory_decode_values(t);
+	columns = trajectory_columns(t, ordinal);
 	for (uint32 i = 0; i < columns.shape->nkeys; i++)
 		if (bytes_equal(columns.keys[columns.shape->keys[i]].name, key))
 			return span_value(&columns, i);

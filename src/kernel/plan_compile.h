@@ -73,8 +73,8 @@ typedef struct CandidateList
 } CandidateList;
 
 extern bool is_planned(const CompiledPlan *c, uint8 kind, uint32 named);
-extern ActionScan compiled_scan(const CompiledPlan *c, const Trajectory *t, uint32 from, uint32 to);
-extern ActionList compiled_actions(const CompiledPlan *c, const Trajectory *t, uint32 from, uint32 to);
+extern ActionScan compiled_scan(const CompiledPlan *c, Trajectory *t, uint32 from, uint32 to);
+extern ActionList compiled_actions(const CompiledPlan *c, Trajectory *t, uint32 from, uint32 to);
 extern CandidateList find_candidates(const CompiledPlan *c, Trajectory *t,
 									 const ActionList *list, bool with_failed);
 extern void find_action_candidates(const CompiledPlan *c, Trajectory *t, const Action *action,

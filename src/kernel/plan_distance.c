@@ -558,7 +558,7 @@ plan_evaluate_part(const CompiledPlan *c, Trajectory *t, uint32 from, uint32 to)
 
 /*
  * Revisions apart.  Of a trace without any action the header is enough, else
- * the values have been decoded.
+ * structure and tables have been decoded.
  */
 PlanOutcome
 plan_evaluate_first(const CompiledPlan *c, Trajectory *t)

@@ -42,7 +42,10 @@ open_for_plan(FunctionCallInfo fcinfo, int arg, const CompiledPlan *c)
 	Trajectory *t = trajectory_open(datum, VARSIZE(datum));
 
 	if (plan_may_act(c, t))
-		trajectory_decode_values(t);
+	{
+		trajectory_decode_structure(t);
+		trajectory_decode_tables(t);
+	}
 	return t;
 }
 
@@ -406,7 +409,7 @@ trajectory_outline_plans(PG_FUNCTION_ARGS)
 
 /* The arguments of a call as jsonb, if they are known. */
 static void
-row_arguments(RowWriter *w, const Trajectory *t, uint32 ordinal)
+row_arguments(RowWriter *w, Trajectory *t, uint32 ordinal)
 {
 	Arena		arena = {.context = CurrentMemoryContext};
 	StringInfoData buf;
