@@ -248,6 +248,11 @@ DELETE FROM llmtrace.directory WHERE trace_id IN ('00000000000000000000000000000
 
 -- However long a text is, columns keep so much of it that rows stay small and an index of one's own holds them; the trajectory
 -- keeps all.  Different texts stay different, and are the same in views of traces and of spans, while they wait and later.
+SELECT accepted_spans FROM llmtrace.ingest_otlp(pg_temp.doc(pg_temp.span('9a3', '01', '', '', 0, 9, '{}')));
+CALL llmtrace.fold('0');
+SELECT root_name = '' AS is_unnamed FROM llmtrace.traces WHERE trace_id::text LIKE '%-0000000009a3';
+DELETE FROM llmtrace.folded WHERE trace_id::text LIKE '%-0000000009a3';
+DELETE FROM llmtrace.directory WHERE trace_id::text LIKE '%-0000000009a3';
 CREATE INDEX long_texts ON llmtrace.folded (tenant_id, user_id, conversation_id, feature, agent_name, first_model, root_name, error_type);
 CREATE FUNCTION pg_temp.noise(n int) RETURNS text LANGUAGE sql AS $$ SELECT string_agg(md5(i::text), '') FROM generate_series(1, n / 32) i $$;
 SELECT accepted_spans FROM generate_series(1, 2) i, llmtrace.ingest_otlp(pg_temp.doc(

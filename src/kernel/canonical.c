@@ -219,7 +219,7 @@ shape_prepare(Shape *shape, const Key *keys, uint32 *room)
 
 /* Copy a short text, trimmed and lower-cased, as a C string. */
 static bool
-short_text(Bytes text, char *buf, size_t buf_size)
+copy_word(Bytes text, char *buf, size_t buf_size)
 {
 	while (text.len > 0 && text.data[0] == ' ')
 		text = (Bytes) {text.data + 1, text.len - 1};
@@ -240,7 +240,7 @@ parse_number(Bytes text, double *number)
 	char		buf[MAX_WORD];
 	char	   *end;
 
-	if (!short_text(text, buf, sizeof(buf)))
+	if (!copy_word(text, buf, sizeof(buf)))
 		return false;
 	*number = strtod(buf, &end);
 	return end != buf && *end == '\0';
@@ -283,7 +283,7 @@ value_read_int(const Value *v, int64 *number)
 		char		buf[MAX_WORD];
 		char	   *end;
 
-		if (!short_text(value_bytes(v), buf, sizeof(buf)))
+		if (!copy_word(value_bytes(v), buf, sizeof(buf)))
 			return false;
 		errno = 0;
 		*number = strtoll(buf, &end, 10);
@@ -472,7 +472,7 @@ kind_from_word(Bytes text)
 	if (text.len > 3 && memcmp(text.data, "ai.", 3) == 0 &&
 		(space = memchr(text.data, ' ', text.len)) != NULL)
 		text.len = space - text.data;
-	if (!short_text(text, word, sizeof(word)))
+	if (!copy_word(text, word, sizeof(word)))
 		return -1;
 
 	while (low <= high)
@@ -558,7 +558,7 @@ columns_is_error(const SpanColumns *s)
 	{
 		char		word[MAX_WORD];
 
-		if (short_text(text, word, sizeof(word)) && strcmp(word, "error") == 0)
+		if (copy_word(text, word, sizeof(word)) && strcmp(word, "error") == 0)
 			return true;
 	}
 	return column_int(s, COLUMN_HTTP_STATUS_CODE, &code) && code >= 500;
@@ -589,7 +589,7 @@ static const char *const provider_suffixes[] = {
 Bytes
 provider_normalise(Bytes provider, char *buf, size_t buf_size)
 {
-	if (!short_text(provider, buf, buf_size))
+	if (!copy_word(provider, buf, buf_size))
 		return provider;
 	for (size_t i = 0; i < lengthof(provider_suffixes); i++)
 		if (ends_with(buf, provider_suffixes[i]))

@@ -30,7 +30,7 @@ row_usd(RowWriter *w, int64 pico)
 
 /* A text from outside; none is null. */
 static void
-row_short_text(RowWriter *w, Bytes text)
+row_short_text_or_null(RowWriter *w, Bytes text)
 {
 	ShortText	room = {.len = 0};
 
@@ -43,11 +43,12 @@ put_root(RowWriter *w, const Trajectory *t, const TraceSummary *s)
 {
 	const SpanClass *class = trajectory_class(t, s->root);
 	char		digits[SPAN_ID_DIGITS];
+	ShortText	room = {.len = 0};
 
 	span_id_hex(trajectory_span_id(t, s->root), digits);
 	row_uuid(w, t->summary.trace_id);
 	row_text(w, (Bytes) {digits, sizeof(digits)});
-	row_short_text(w, class->name);
+	row_text(w, short_text(class->name, &room));
 	row_cstring(w, operation_kind_name(class->kind));
 	row_timestamptz(w, timestamptz_from_ns(t->summary.start_ns));
 	if (t->summary.flags & TRAJECTORY_OPEN_ROOT)
@@ -67,7 +68,7 @@ put_root(RowWriter *w, const Trajectory *t, const TraceSummary *s)
 static void
 put_counts(RowWriter *w, const Trajectory *t, const TraceSummary *s)
 {
-	row_short_text(w, s->error_type);
+	row_short_text_or_null(w, s->error_type);
 	row_bool(w, !(t->summary.flags & (TRAJECTORY_OPEN_SPAN | TRAJECTORY_HAS_ORPHAN)));
 	row_int8(w, t->summary.span_count);
 	row_int8(w, t->summary.error_count);
@@ -93,11 +94,11 @@ row_trace_summary(RowWriter *w, const Trajectory *t)
 	trace_summarise(t, &s);
 	put_root(w, t, &s);
 	put_counts(w, t, &s);
-	row_short_text(w, s.first_model);
-	row_short_text(w, s.last_model);
+	row_short_text_or_null(w, s.first_model);
+	row_short_text_or_null(w, s.last_model);
 	for (int k = 0; k < TRACE_TEXTS; k++)
 	{
-		row_short_text(w, s.texts[k]);
+		row_short_text_or_null(w, s.texts[k]);
 		if (k != TRACE_FEATURE)
 			continue;
 		if (s.feature_source == FEATURE_UNKNOWN)
