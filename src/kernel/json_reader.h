@@ -40,6 +40,7 @@ extern void json_begin_array(JsonReader *r);
 extern bool json_next_element(JsonReader *r);
 extern void json_skip(JsonReader *r);
 extern Bytes json_peek_text(JsonReader *r);
+extern bool json_unescape(Bytes text, char *room, uint32 *len);
 extern Bytes json_string(JsonReader *r);
 extern size_t json_offset(const JsonReader *r);
 extern bool json_is_valid(Bytes text, int max_depth, bool unescape);

@@ -98,9 +98,16 @@ scan_element(Scan *s, JsonTokenType close)
 static bool
 unescape(Bytes token, Bytes *text)
 {
-	JsonLexContext *lex = compat_make_json_lexer(token.data, (int) token.len, true);
-	bool		is_text = json_lex(lex) == JSON_SUCCESS;
+	char	   *room = palloc(token.len);
+	JsonLexContext *lex;
+	bool		is_text;
 
+	*text = (Bytes) {room, 0};
+	if (json_unescape((Bytes) {token.data + 1, token.len - 2}, room, &text->len))
+		return true;
+	pfree(room);
+	lex = compat_make_json_lexer(token.data, (int) token.len, true);
+	is_text = json_lex(lex) == JSON_SUCCESS;
 	if (is_text)
 		*text = (Bytes) {pnstrdup(lex->strval->data, lex->strval->len), lex->strval->len};
 	/* much larger than most strings, of which there may be a million */
