@@ -1119,18 +1119,24 @@ static void
 ask_kinds(Eval *e, const QuerySet *filter, FilterClasses *f)
 {
 	uint8	   *by_kinds = e->q->by_kinds + filter->number * KINDS_COMBINATIONS;
+	const SpanClass *class = e->t->classes;
+	uint8	   *classes = f->classes;
+	uint32		n = e->class_count;
+	bool		is_open = false;
+	bool		is_possible = false;
 
-	for (uint32 i = 0; i < e->class_count; i++)
+	for (uint32 i = 0; i < n; i++, class++)
 	{
-		const SpanClass *class = &e->t->classes[i];
 		uint8	   *known = &by_kinds[class->kind << 6 | class->is_error << 5 | class->status << 3 | class->span_kind];
 
 		if (unlikely(*known == 0))
 			*known = eval_class(e, filter->expr, i) + 1;
-		f->classes[i] = *known - 1;
-		f->is_open |= f->classes[i] == IS_UNKNOWN;
-		f->is_possible |= f->classes[i] != IS_FALSE;
+		classes[i] = *known - 1;
+		is_open |= classes[i] == IS_UNKNOWN;
+		is_possible |= classes[i] != IS_FALSE;
 	}
+	f->is_open = is_open;
+	f->is_possible = is_possible;
 }
 
 /*
@@ -1345,23 +1351,25 @@ eval_filter(Eval *e, const QuerySet *s, const uint8 *input)
 {
 	const FilterClasses *f = filter_classes(e, s);
 	const uint32 *span_class = e->t->span_class;
+	const uint8 *classes = f->classes;
+	uint32		n = e->t->n;
 	uint8	   *set = alloc_set(e);
 
 	if (!f->is_possible)
 		return set;
 	if (e->has_classes && !f->is_open && !input)
 	{
-		for (uint32 i = 0; i < e->t->n; i++)
-			set[i] = f->classes[span_class[i]] == IS_TRUE;
+		for (uint32 i = 0; i < n; i++)
+			set[i] = classes[span_class[i]] == IS_TRUE;
 		return set;
 	}
-	for (uint32 i = 0; i < e->t->n; i++)
+	for (uint32 i = 0; i < n; i++)
 	{
 		uint32		class = class_of(e, i);
 
-		if (f->classes[class] == IS_FALSE || (input && !input[i]))
+		if (classes[class] == IS_FALSE || (input && !input[i]))
 			continue;
-		if (f->classes[class] == IS_UNKNOWN)
+		if (classes[class] == IS_UNKNOWN)
 		{
 			CHECK_FOR_INTERRUPTS();
 			set[i] = eval_bool(e, s->expr, (Place) {class, (int32) i});
@@ -1389,14 +1397,16 @@ next_span(const uint8 *set, uint32 i, uint32 n)
 }
 
 #define FOR_EACH_SPAN(i, set, n) \
-	for (uint32 i = next_span(set, 0, n); i < (n); i = next_span(set, i + 1, n))
+	for (uint32 end_ = (n), i = next_span(set, 0, end_); i < end_; i = next_span(set, i + 1, end_))
 
 static void
 relate_to_parent(const Trajectory *t, const uint8 *a, const uint8 *b, uint8 *out)
 {
+	const int32 *parent = t->parent;
+
 	FOR_EACH_SPAN(i, a, t->n)
-		if (t->parent[i] >= 0)
-			out[t->parent[i]] = b[t->parent[i]];
+		if (parent[i] >= 0)
+			out[parent[i]] = b[parent[i]];
 }
 
 static void
@@ -1417,17 +1427,20 @@ relate_to_ancestors(const Trajectory *t, const uint8 *a, const uint8 *b, uint8 *
 static void
 relate_to_children(const Trajectory *t, const uint8 *a, const uint8 *b, uint8 *out)
 {
+	const int32 *parent = t->parent;
+
 	FOR_EACH_SPAN(i, b, t->n)
-		out[i] = t->parent[i] >= 0 && a[t->parent[i]];
+		out[i] = parent[i] >= 0 && a[parent[i]];
 }
 
 /* In preorder, what is below a span follows it. */
 static void
 relate_to_descendants(const Trajectory *t, const uint8 *a, const uint8 *b, uint8 *out)
 {
+	uint32		n = t->n;
 	uint32		end;
 
-	for (uint32 i = next_span(a, 0, t->n); i < t->n; i = next_span(a, end, t->n))
+	for (uint32 i = next_span(a, 0, n); i < n; i = next_span(a, end, n))
 	{
 		end = i + t->subtree[i];
 		memcpy(out + i + 1, b + i + 1, end - i - 1);
@@ -1463,6 +1476,7 @@ typedef struct TwoTimes
 static void
 relate_in_time(const Trajectory *t, const uint8 *a, const uint8 *b, uint8 *out, bool is_before)
 {
+	const int32 *parents = t->parent;
 	TwoTimes   *times = palloc_extended(t->n * sizeof(TwoTimes), MCXT_ALLOC_HUGE);
 	int32	   *best_span = palloc_extended(t->n * sizeof(int32), MCXT_ALLOC_HUGE);
 
@@ -1471,7 +1485,7 @@ relate_in_time(const Trajectory *t, const uint8 *a, const uint8 *b, uint8 *out, 
 	FOR_EACH_SPAN(i, a, t->n)
 	{
 		int64		time = is_before ? -t->start_ns[i] : t->end_ns[i];
-		int32		parent = t->parent[i];
+		int32		parent = parents[i];
 
 		if (parent < 0 || (!is_before && time == TIME_OPEN))
 			continue;
@@ -1486,11 +1500,12 @@ relate_in_time(const Trajectory *t, const uint8 *a, const uint8 *b, uint8 *out, 
 	}
 	FOR_EACH_SPAN(i, b, t->n)
 	{
-		int64		time = is_before ? -t->end_ns[i] : t->start_ns[i];
-		int32		parent = t->parent[i];
+		int64		time;
+		int32		parent = parents[i];
 
 		if (parent < 0 || best_span[parent] < 0 || (is_before && t->end_ns[i] == TIME_OPEN))
 			continue;
+		time = is_before ? -t->end_ns[i] : t->start_ns[i];
 		out[i] = (best_span[parent] == (int32) i ? times[parent].second : times[parent].best) <= time;
 	}
 	pfree(times);

@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
 #include "access/heaptoast.h"
 #include "compat.h"
 #include "kernel/otlp.h"
@@ -12,10 +13,31 @@
 #include "kernel/tracequery_sql.h"
 #include "utils/memutils.h"
 
+/* No more chunks than these are fetched before the header has been read. */
+#define FIRST_CHUNKS 8
+
+/*
+ * How much to fetch first of what is stored elsewhere: one chunk, which costs
+ * no more than the header.  But a fetch costs as much as some chunks, so where
+ * structure and times are all that is asked for, it is what they most often
+ * take: 18 bytes a span, of 29 or more.
+ */
+static int32
+first_fetch(const Tracequery *q, struct varlena *given)
+{
+	struct varatt_external toast;
+	size_t		share;
+
+	if (!tracequery_is_hot(q))
+		return TOAST_MAX_CHUNK_SIZE;
+	VARATT_EXTERNAL_GET_POINTER(toast, given);
+	share = (size_t) VARATT_EXTERNAL_GET_EXTSIZE(toast) * 5 / 8;
+	return (int32) Max(Min(share, FIRST_CHUNKS * TOAST_MAX_CHUNK_SIZE), TOAST_MAX_CHUNK_SIZE);
+}
+
 /*
  * A trajectory as far as a query needs it; NULL if the header says that it does
- * not match.  Of what is stored elsewhere the first chunk is fetched first: it
- * costs no more than the header, and often holds all that is asked for.
+ * not match.
  */
 static struct varlena *
 fetch_asked(const Tracequery *q, struct varlena *given)
@@ -23,7 +45,7 @@ fetch_asked(const Tracequery *q, struct varlena *given)
 	TrajectorySummary summary;
 	bool		is_elsewhere = VARATT_IS_EXTERNAL_ONDISK(given);
 	struct varlena *datum = is_elsewhere ?
-		pg_detoast_datum_slice(given, 0, TOAST_MAX_CHUNK_SIZE) : pg_detoast_datum(given);
+		pg_detoast_datum_slice(given, 0, first_fetch(q, given)) : pg_detoast_datum(given);
 	size_t		asked;
 
 	if (VARSIZE(datum) < sizeof(TrajectoryHeader))

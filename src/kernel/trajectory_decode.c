@@ -33,11 +33,20 @@ alloc_array(Trajectory *t, size_t n, size_t size)
 	return arena_alloc(&t->arena, n * size);
 }
 
-/* Freed as soon as it has served. */
-static void *
-alloc_scratch(size_t n, size_t size)
+/*
+ * Have bytes come into the cache while others are read: each part of a
+ * trajectory is too short for the processor to see it coming.
+ */
+static void
+prefetch(const Cursor *c, size_t from, size_t len)
 {
-	return palloc_extended(Max(n, 1) * size, MCXT_ALLOC_HUGE);
+	const size_t line = 64;
+	const size_t most = 32 * line;
+	const uint8 *at = c->at + Min(from, cursor_left(c));
+	const uint8 *end = at + Min(Min(len, most), (size_t) (c->end - at));
+
+	for (; at < end; at += line)
+		__builtin_prefetch(at);
 }
 
 /* Read and check the header of a datum whose first bytes are there. */
@@ -77,39 +86,37 @@ trajectory_read_summary(const void *datum, TrajectorySummary *summary)
 		bytes_corrupt("header");
 }
 
-/* Depths, parents and subtree sizes of t's spans, from their pops. */
+/*
+ * Depths, parents and subtree sizes of t's spans, from their pops.  The classes
+ * come next: until then their array has, at each depth, the span that is open.
+ */
 static void
 decode_structure(Trajectory *t, const uint8 *pops, Cursor *c)
 {
 	uint32		n = t->n;
-	int32	   *last_at;		/* at each depth, the last span */
+	uint32	   *open = t->span_class;
+	int32	   *parent = t->parent;
+	int32	   *depths = t->depth;
+	uint32	   *subtree = t->subtree;
 	int32		depth = -1;
-	int32		deepest = 0;
 
 	for (uint32 i = 0; i < n; i++)
 	{
 		uint32		pop = pops[i];
 
-		if (pop == 255)
+		if (unlikely(pop == 255))
 			pop += cursor_index(c, TRAJECTORY_MAX_SPANS, "structure");
-		if (pop > (uint32) (depth + 1))
+		if (unlikely(pop > (uint32) (depth + 1)))
 			bytes_corrupt("structure");
-		depth = depth + 1 - (int32) pop;
-		t->depth[i] = depth;
-		deepest = Max(deepest, depth);
-	}
-
-	last_at = alloc_scratch(deepest + 1, sizeof(int32));
-	for (uint32 i = 0; i < n; i++)
-	{
-		t->parent[i] = t->depth[i] == 0 ? -1 : last_at[t->depth[i] - 1];
-		last_at[t->depth[i]] = (int32) i;
-		t->subtree[i] = 1;
+		depth -= (int32) pop;
+		parent[i] = depth < 0 ? -1 : (int32) open[depth];
+		depths[i] = ++depth;
+		open[depth] = i;
+		subtree[i] = 1;
 	}
 	for (uint32 i = n; i-- > 0;)
-		if (t->parent[i] >= 0)
-			t->subtree[t->parent[i]] += t->subtree[i];
-	pfree(last_at);
+		if (parent[i] >= 0)
+			subtree[parent[i]] += subtree[i];
 }
 
 /*
@@ -176,63 +183,111 @@ decode_classes(Trajectory *t, const uint8 *p)
 	{
 		case 1:
 			for (uint32 i = 0; i < n; i++)
+			{
 				t->span_class[i] = p[i];
+				most = Max(most, p[i]);
+			}
 			break;
 		case 2:
 			for (uint32 i = 0; i < n; i++)
+			{
 				t->span_class[i] = p[2 * i] | p[2 * i + 1] << 8;
+				most = Max(most, t->span_class[i]);
+			}
 			break;
 		default:
 			for (uint32 i = 0; i < n; i++)
+			{
 				t->span_class[i] = load_uint32(p + 4 * (size_t) i);
+				most = Max(most, t->span_class[i]);
+			}
 			break;
 	}
-	for (uint32 i = 0; i < n; i++)
-		most = Max(most, t->span_class[i]);
 	if (most >= t->class_count)
 		bytes_corrupt("classes of spans");
 }
 
 /* A number of so many bytes, and not fewer. */
-static inline uint64
+static uint64
 decode_number(Cursor *c, uint32 size)
 {
+	const uint8 *bytes;
 	uint64		number = 0;
 
-	if (size == 0)
-		return 0;
 	if (size > 8)
 		bytes_corrupt("times");
-	if (likely(cursor_left(c) >= 8))
-		number = load_uint64(c->at) & PG_UINT64_MAX >> (64 - 8 * size);
-	else
-		for (uint32 i = 0; i < Min(size, cursor_left(c)); i++)
-			number |= (uint64) c->at[i] << (8 * i);
-	cursor_take(c, size, "times");
-	if (number >> (8 * (size - 1)) == 0)
+	bytes = cursor_take(c, size, "times");
+	for (uint32 i = 0; i < size; i++)
+		number |= (uint64) bytes[i] << (8 * i);
+	if (size > 0 && bytes[size - 1] == 0)
 		bytes_corrupt("times");
 	return number;
 }
 
-/* The times of t's spans, which are the first of those at the cursor, or all. */
+/* Of numbers of so many bytes the least, which rules out any of more than 8. */
+static const uint64 least_number[16] = {
+	0, 1, UINT64_C(1) << 8, UINT64_C(1) << 16, UINT64_C(1) << 24, UINT64_C(1) << 32,
+	UINT64_C(1) << 40, UINT64_C(1) << 48, UINT64_C(1) << 56,
+	PG_UINT64_MAX, PG_UINT64_MAX, PG_UINT64_MAX, PG_UINT64_MAX, PG_UINT64_MAX, PG_UINT64_MAX, PG_UINT64_MAX
+};
+
+/* … and their bits. */
+static const uint64 number_bits[16] = {
+	0, UINT64_C(0xff), UINT64_C(0xffff), UINT64_C(0xffffff), UINT64_C(0xffffffff),
+	UINT64_C(0xffffffffff), UINT64_C(0xffffffffffff), UINT64_C(0xffffffffffffff), PG_UINT64_MAX
+};
+
+/* No span's two numbers are longer, whatever is said of their lengths. */
+#define TIMES_MAX_LEN 32
+
+/*
+ * The times of t's spans, which are the first of those at the cursor, or all.
+ * As long as there are bytes enough, whether any number is bad is asked once,
+ * at the end.
+ */
 static void
 decode_times(Trajectory *t, Cursor *c)
 {
 	const uint8 *sizes = cursor_take(c, t->summary.span_count, "times");
+	uint32		n = t->n;
+	int64	   *start_ns = t->start_ns;
+	int64	   *end_ns = t->end_ns;
 	int64		start = t->summary.start_ns;
 	Cursor		at = *c;
+	bool		is_bad = false;
 
-	for (uint32 i = 0; i < t->n; i++)
+	for (uint32 i = 0; i < n; i++)
 	{
-		int64		step = unzigzag(decode_number(&at, sizes[i] & 15));
-		uint64		length = decode_number(&at, sizes[i] >> 4);
+		uint32		step_size = sizes[i] & 15;
+		uint32		length_size = sizes[i] >> 4;
+		uint64		step;
+		uint64		length;
+		int64		end;
 
-		if (pg_add_s64_overflow(start, step, &start) || start < 0 ||
-			length > (uint64) (PG_INT64_MAX - start) + 1)
-			bytes_corrupt("times");
-		t->start_ns[i] = start;
-		t->end_ns[i] = length == 0 ? TIME_OPEN : span_end(start, start + (int64) (length - 1));
+		if (likely(cursor_left(&at) >= TIMES_MAX_LEN))
+		{
+			step = load_uint64(at.at) & number_bits[step_size];
+			at.at += step_size;
+			length = load_uint64(at.at) & number_bits[length_size];
+			at.at += length_size;
+			is_bad |= step < least_number[step_size] || length < least_number[length_size];
+		}
+		else
+		{
+			step = decode_number(&at, step_size);
+			length = decode_number(&at, length_size);
+		}
+		/* from a start that is not negative, no step goes around unseen */
+		start = (int64) ((uint64) start + (uint64) unzigzag(step));
+		is_bad |= start < 0 || length > (uint64) (PG_INT64_MAX - start) + 1;
+		start &= PG_INT64_MAX;
+		/* as span_end(): zero, too, is unknown */
+		end = (int64) ((uint64) start + length - 1);
+		start_ns[i] = start;
+		end_ns[i] = length == 0 || end == 0 ? TIME_OPEN : end;
 	}
+	if (is_bad)
+		bytes_corrupt("times");
 	*c = at;
 }
 
@@ -285,7 +340,11 @@ decode_spans(Trajectory *t, Cursor *c)
 	uint32		stored = t->summary.span_count;
 	const uint8 *pops = cursor_take(c, stored, "structure");
 	Cursor		big_pops = *c;
+	size_t		until_times = (size_t) stored * (t->summary.class_width + 8);
 
+	/* the lengths of times, and about as much as the times take */
+	prefetch(c, until_times, t->n);
+	prefetch(c, until_times + stored, 8 * (size_t) t->n);
 	alloc_hot(t);
 	decode_structure(t, pops, &big_pops);
 	if (t->n < stored)
@@ -912,8 +971,8 @@ trajectory_decode_cold(Trajectory *t)
 
 /*
  * A datum of size bytes, its varlena header of four bytes included, of which
- * only the header and the classes' kinds have been read.  What is decoded later goes into the current
- * context of now.  The datum must stay where it is.
+ * only the header and the classes' kinds have been read.  What is decoded later
+ * goes into the current context of now.  The datum must stay where it is.
  */
 Trajectory *
 trajectory_open(const void *datum, size_t size)
@@ -938,6 +997,8 @@ trajectory_open(const void *datum, size_t size)
 	/* a span takes at least a pop, a class, an id and the sizes of its times */
 	if (hot_size / (10 + t->summary.class_width) < t->n)
 		bytes_corrupt("header");
+	/* the kinds are few; then come a pop and a class for each span */
+	prefetch(&t->hot, 0, (size_t) t->n * (1 + t->summary.class_width));
 	decode_kinds(t, &t->hot);
 	return t;
 }
