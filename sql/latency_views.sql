@@ -100,6 +100,7 @@ SELECT e, llmtrace.is_rate_limit(e) FROM unnest(ARRAY['429', 'HTTP 429 Too Many 
 \set VERBOSITY default
 SELECT * FROM llmtrace.time_share(since => '2026-01-01', "by" => '{tennant_id}');
 SELECT * FROM llmtrace.time_share(bucket => '0');
+SELECT * FROM llmtrace.time_share(bucket => '1 month');
 SELECT * FROM llmtrace.critical_path_share(since => '2026-01-02', until => '2026-01-01');
 SELECT * FROM llmtrace.critical_path_share(min_quantile => 1);
 SELECT * FROM llmtrace.critical_path_share(min_quantile => 'NaN');
@@ -122,6 +123,14 @@ SELECT * FROM llmtrace.burst_concurrency(human_calls_per_minute => 0);
 SELECT * FROM llmtrace.what_if_report('{}', tolerance => 1);
 -- Nothing there: a notice.
 SELECT count(*) FROM llmtrace.time_share(since => '2020-01-01', until => '2020-01-02');
+-- Traces, but none that counts: another.
+SELECT count(*) FROM llmtrace.time_share(since => '2026-01-01', matching => '{ name = "nothing" }');
+SELECT count(*) FROM llmtrace.critical_path_share(since => '2026-01-01', matching => '{ name = "nothing" }');
+SELECT count(*) FROM llmtrace.latency_budget_report('{"ms": 1}', since => '2026-01-01', matching => '{ name = "nothing" }');
+SELECT count(*) FROM llmtrace.ttft_slo(since => '2026-01-01 00:01:00+00');
+SELECT count(*) FROM llmtrace.ttft_histogram(since => '2026-01-01 00:01:00+00');
+SELECT count(*) FROM llmtrace.rate_pressure(since => '2026-01-01 00:01:00+00', until => '2026-01-01 00:02:00+00');
+SELECT count(*) FROM llmtrace.burst_concurrency(since => '2026-01-01 00:03:20+00', until => '2026-01-01 00:03:21+00');
 
 \c :before
 DROP DATABASE llmtrace_latency_views;

@@ -116,6 +116,22 @@ FROM (VALUES
 	('nothing done', 'a[read] & b', did()),
 	('nothing at all', '[]', did())) v(what, p, t);
 
+-- Of what costs the same, the lowest step and the earliest action.
+SELECT what, (SELECT string_agg(concat_ws(' ', label, step_id, ordinal - 1), ', ' ORDER BY step_number, ordinal) FROM plan_alignment(p, t)) AS alignment
+FROM (VALUES
+	('one step, two actions', 'a'::plan, did('a', 'a')),
+	('two steps, one action', 'a & a', did('a')),
+	('two steps in order, one action', 'a -> a', did('a')),
+	('before or after', 'a -> b -> a', did('b', 'a')),
+	('either of three', 'a -> b', did('a', 'b', 'a', 'b', 'a', 'b')),
+	('no arguments as planned', 'a(x = 1) & a(x = 2)', did('a=3')),
+	('in place of either', 'a & b', did('x')),
+	('two in place of one', 'a', did('x', 'y')),
+	('all the other way round', 'a -> b -> c', did('c', 'b', 'a'))) v(what, p, t);
+-- Steps and actions that change places, and other names for them, change nothing.
+SELECT count(DISTINCT plan_distance(p, t)) FROM (VALUES
+	('a & b & c'::plan, did('b', 'a')), ('a & b & c', did('a', 'b')), ('c & b & a', did('b', 'c')), ('x & y & z', did('z', 'y')), ('(a & b) & c', did('c', 'a'))) v(p, t);
+
 -- Arguments: what counts as the same.
 SELECT mode, plan, call, round(plan_distance(
 		jsonb_build_array(jsonb_build_object('tool', 'a', 'args', plan::jsonb))::text::plan,

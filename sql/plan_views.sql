@@ -94,6 +94,7 @@ SELECT pg_temp.name(trace_id) AS trace, revision, step_id, depends_on, is_blocke
 SELECT pg_temp.name(trace_id) AS trace, plan_source, agent_name, cycle, step_count, waiting_count, stalled_at, tokens_after_stall, cost_after_stall_usd
 FROM llmtrace.plan_cycle_report(since => '-infinity');
 SELECT count(*) FROM llmtrace.plan_cycle_report(since => '2026-01-06');
+SELECT count(*) FROM llmtrace.plan_cycle_report(since => '2026-01-01', until => '2026-01-03');
 
 -- Who says that it succeeded, and did it?
 SELECT pg_temp.name(trace_id) AS trace, is_claimed, plan_source, write_count AS writes, failed_write_count AS failed, skipped_write_count AS skipped, unknown_count AS unknown, last_write, is_last_write_error AS is_error,

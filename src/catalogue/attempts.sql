@@ -120,11 +120,8 @@ CREATE FUNCTION llmtrace.task_slo(
 AS $$
 BEGIN
 	PERFORM llmtrace.check_period(since, until);
-	IF bucket <= interval '0' THEN
-		RAISE EXCEPTION 'bucket must be longer than 0' USING ERRCODE = 'invalid_parameter_value';
-	END IF;
+	PERFORM llmtrace.check_bucket(bucket, true);
 	PERFORM llmtrace.check_objective('target', target);
-	PERFORM llmtrace.notice_empty_period(since, until);
 	RETURN QUERY EXECUTE format($sql$
 		WITH result AS (
 			SELECT o.trace_id, bool_or(o.success) AS success
@@ -162,6 +159,9 @@ BEGIN
 		ORDER BY s.at, s.weight DESC, s.dims$sql$,
 		llmtrace.dims_expression('llmtrace.trajectories', "by"))
 	USING since, until, bucket, target;
+	IF NOT FOUND THEN
+		PERFORM llmtrace.notice_no_rows(since, until, 'no trace started');
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION llmtrace.task_slo(timestamptz, timestamptz, interval, double precision, text[]) IS

@@ -17,8 +17,24 @@ END
 $$;
 COMMENT ON FUNCTION llmtrace.check_period(timestamptz, timestamptz) IS 'an error unless since is before until';
 
+-- What date_bin takes, and NULL where all of a period may be one bucket.
+CREATE FUNCTION llmtrace.check_bucket(bucket interval, may_be_null boolean) RETURNS void
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF bucket <= interval '0' OR bucket IS NULL AND NOT may_be_null THEN
+		RAISE EXCEPTION 'bucket must be longer than 0' USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	IF extract(year FROM bucket) <> 0 OR extract(month FROM bucket) <> 0 THEN
+		RAISE EXCEPTION 'bucket must be days, hours or less'
+			USING ERRCODE = 'invalid_parameter_value', DETAIL = 'Months and years are not all equally long.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION llmtrace.check_bucket(interval, boolean) IS 'an error unless a bucket of time is longer than 0, and without months';
+
 -- Most data that somebody tries this on is older than a week.
-CREATE FUNCTION llmtrace.notice_empty_period(since timestamptz, until timestamptz) RETURNS void
+CREATE FUNCTION llmtrace.notice_empty_period(since timestamptz, until timestamptz) RETURNS boolean
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -27,7 +43,7 @@ BEGIN
 	IF EXISTS (SELECT FROM llmtrace.folded f WHERE f.started_at OPERATOR(pg_catalog.>=) since
 			AND f.started_at OPERATOR(pg_catalog.<) until)
 		OR EXISTS (SELECT FROM llmtrace.fragments) THEN
-		RETURN;
+		RETURN false;
 	END IF;
 	SELECT f.started_at INTO newest FROM llmtrace.folded f ORDER BY f.started_at DESC LIMIT 1;
 	IF newest IS NULL THEN
@@ -36,9 +52,21 @@ BEGIN
 		RAISE NOTICE 'no trace started between % and %; the newest started at %', since, until, newest
 			USING HINT = pg_catalog.format('Try since => %L.', pg_catalog.date_trunc('day', newest) OPERATOR(pg_catalog.-) interval '6 days');
 	END IF;
+	RETURN true;
 END
 $$;
-COMMENT ON FUNCTION llmtrace.notice_empty_period(timestamptz, timestamptz) IS 'a notice with the newest trace''s time where a period has none';
+COMMENT ON FUNCTION llmtrace.notice_empty_period(timestamptz, timestamptz) IS 'a notice with the newest trace''s time where a period has none: was there one?';
+
+CREATE FUNCTION llmtrace.notice_no_rows(since timestamptz, until timestamptz, why text) RETURNS void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF NOT llmtrace.notice_empty_period(since, until) THEN
+		RAISE NOTICE 'nothing between % and %: %', since, until, why;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION llmtrace.notice_no_rows(timestamptz, timestamptz, text) IS 'a notice that says why there is nothing: no trace in a period, else what is given';
 
 CREATE FUNCTION llmtrace.dims_expression(relation regclass, "by" text[]) RETURNS text
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp

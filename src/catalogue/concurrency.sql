@@ -32,10 +32,7 @@ CREATE FUNCTION llmtrace.rate_pressure(
 AS $$
 BEGIN
 	PERFORM llmtrace.check_period(since, until);
-	IF (bucket > interval '0') IS NOT TRUE THEN
-		RAISE EXCEPTION 'bucket must be longer than 0' USING ERRCODE = 'invalid_parameter_value';
-	END IF;
-	PERFORM llmtrace.notice_empty_period(since, until);
+	PERFORM llmtrace.check_bucket(bucket, false);
 	RETURN QUERY EXECUTE format($sql$
 		WITH consumer AS (
 			SELECT date_bin($3, x.span_started_at, timestamptz '2000-01-01 00:00:00+00') AS at, %s AS dims,
@@ -61,6 +58,9 @@ BEGIN
 		ORDER BY r.at, r.dims$sql$,
 		llmtrace.dims_expression('llmtrace.model_calls', "by"))
 	USING since, until, bucket;
+	IF NOT FOUND THEN
+		PERFORM llmtrace.notice_no_rows(since, until, 'no model call has tokens or was refused');
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION llmtrace.rate_pressure(timestamptz, timestamptz, interval, text[]) IS
@@ -77,13 +77,10 @@ CREATE FUNCTION llmtrace.burst_concurrency(
 AS $$
 BEGIN
 	PERFORM llmtrace.check_period(since, until);
-	IF (bucket > interval '0') IS NOT TRUE THEN
-		RAISE EXCEPTION 'bucket must be longer than 0' USING ERRCODE = 'invalid_parameter_value';
-	END IF;
+	PERFORM llmtrace.check_bucket(bucket, false);
 	IF (human_calls_per_minute > 0) IS NOT TRUE THEN
 		RAISE EXCEPTION 'human_calls_per_minute must be more than 0' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
-	PERFORM llmtrace.notice_empty_period(since, until);
 	-- a call of no length runs for a microsecond
 	RETURN QUERY EXECUTE format($sql$
 		WITH call AS (
@@ -115,6 +112,9 @@ BEGIN
 		ORDER BY m.at_once DESC, b.calls DESC, s.dims$sql$,
 		llmtrace.dims_expression('llmtrace.tool_calls', "by"))
 	USING since, until, bucket, human_calls_per_minute;
+	IF NOT FOUND THEN
+		PERFORM llmtrace.notice_no_rows(since, until, 'no tool was called');
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION llmtrace.burst_concurrency(timestamptz, timestamptz, interval, text[], double precision) IS

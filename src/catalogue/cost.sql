@@ -13,9 +13,7 @@ AS $$
 BEGIN
 	PERFORM llmtrace.check_period(since, until);
 	PERFORM llmtrace.notice_empty_period(since, until);
-	IF bucket OPERATOR(pg_catalog.<=) interval '0' THEN
-		RAISE EXCEPTION 'bucket must be longer than 0' USING ERRCODE = 'invalid_parameter_value';
-	END IF;
+	PERFORM llmtrace.check_bucket(bucket, true);
 	-- price lists know parts; a cost that was reported is a whole
 	RETURN QUERY EXECUTE pg_catalog.format($sql$
 		WITH call AS (

@@ -110,9 +110,7 @@ AS $$
 BEGIN
 	PERFORM llmtrace.check_period(since, until);
 	PERFORM llmtrace.notice_empty_period(since, until);
-	IF bucket IS NULL OR bucket <= '0' THEN
-		RAISE EXCEPTION 'bucket must be longer than 0' USING ERRCODE = 'invalid_parameter_value';
-	END IF;
+	PERFORM llmtrace.check_bucket(bucket, false);
 	RETURN QUERY
 		WITH run AS MATERIALIZED (
 			SELECT t.trace_id, date_bin(bucket, t.started_at, timestamptz '2000-01-03 00:00:00+00') AS at, t.started_at,

@@ -29,10 +29,7 @@ CREATE FUNCTION llmtrace.time_share(
 AS $$
 BEGIN
 	PERFORM llmtrace.check_period(since, until);
-	IF bucket <= interval '0' THEN
-		RAISE EXCEPTION 'bucket must be longer than 0' USING ERRCODE = 'invalid_parameter_value';
-	END IF;
-	PERFORM llmtrace.notice_empty_period(since, until);
+	PERFORM llmtrace.check_bucket(bucket, true);
 	-- a trace without a component spent no time in it
 	RETURN QUERY EXECUTE format($sql$
 		WITH part AS (
@@ -63,6 +60,9 @@ BEGIN
 		ORDER BY s.at, s.dims, s.critical_ms DESC, s.component$sql$,
 		llmtrace.dims_expression('llmtrace.trajectories', "by"))
 	USING since, until, bucket, matching;
+	IF NOT FOUND THEN
+		PERFORM llmtrace.notice_no_rows(since, until, 'no trace has what matching looks for');
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION llmtrace.time_share(timestamptz, timestamptz, interval, text[], llmtrace.tracequery) IS
@@ -86,7 +86,6 @@ BEGIN
 		RAISE EXCEPTION 'min_quantile must be from 0 to below 1, not %', min_quantile
 			USING ERRCODE = 'invalid_parameter_value', HINT = '0.95 looks at the slowest 5 % of each cohort.';
 	END IF;
-	PERFORM llmtrace.notice_empty_period(since, until);
 	RETURN QUERY EXECUTE format($sql$
 		WITH trace AS (
 			SELECT %s AS dims, x.duration_ms, x.sample_weight AS weight, x.trajectory
@@ -117,6 +116,9 @@ BEGIN
 		ORDER BY p.dims, p.critical_ms DESC, p.kind, p.name$sql$,
 		llmtrace.dims_expression('llmtrace.trajectories', "by"))
 	USING since, until, min_quantile, matching, async, tolerance_ms, tolerance_share, blocking, exclude, roots, compat;
+	IF NOT FOUND THEN
+		PERFORM llmtrace.notice_no_rows(since, until, 'no trace has what matching looks for');
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION llmtrace.critical_path_share(text[], double precision, timestamptz, timestamptz, llmtrace.tracequery, text, double precision, double precision, llmtrace.tracequery, llmtrace.tracequery, text, text) IS
@@ -141,7 +143,6 @@ BEGIN
 	IF matching IS NULL OR factor IS NULL THEN
 		RAISE EXCEPTION 'matching and factor must not be null' USING ERRCODE = 'null_value_not_allowed';
 	END IF;
-	PERFORM llmtrace.notice_empty_period(since, until);
 	RETURN QUERY EXECUTE format($sql$
 		WITH run AS (
 			SELECT %s AS dims, x.sample_weight AS weight, w.duration_ms, w.saved_ms, llmtrace.matches(x.trajectory, $3) AS is_matched
@@ -166,6 +167,9 @@ BEGIN
 		ORDER BY s.saved_ms DESC, s.dims$sql$,
 		llmtrace.dims_expression('llmtrace.trajectories', "by"))
 	USING since, until, matching, factor, async, tolerance_ms, tolerance_share, blocking, exclude, roots, compat;
+	IF NOT FOUND THEN
+		PERFORM llmtrace.notice_no_rows(since, until, 'no trace started');
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION llmtrace.what_if_report(llmtrace.tracequery, double precision, timestamptz, timestamptz, text[], text, double precision, double precision, llmtrace.tracequery, llmtrace.tracequery, text, text) IS
@@ -192,7 +196,6 @@ BEGIN
 	END IF;
 	-- a budget that cannot hold is an error, even where there is no trace
 	PERFORM llmtrace.latency_budget('{"trace_id": "1", "spans": [{"span_id": "1", "name": "", "start_ns": 0, "end_ns": 0}]}', budget);
-	PERFORM llmtrace.notice_empty_period(since, until);
 	RETURN QUERY EXECUTE format($sql$
 		WITH result AS (
 			SELECT %s AS dims, x.sample_weight AS weight, b.*
@@ -220,6 +223,9 @@ BEGIN
 		ORDER BY s.dims, s.number$sql$,
 		llmtrace.dims_expression('llmtrace.trajectories', "by"))
 	USING since, until, budget, matching, async, tolerance_ms, tolerance_share, blocking, exclude, roots, compat;
+	IF NOT FOUND THEN
+		PERFORM llmtrace.notice_no_rows(since, until, 'no trace has what matching looks for');
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION llmtrace.latency_budget_report(jsonb, timestamptz, timestamptz, text[], llmtrace.tracequery, text, double precision, double precision, llmtrace.tracequery, llmtrace.tracequery, text, text) IS

@@ -67,14 +67,11 @@ CREATE FUNCTION llmtrace.ttft_slo(
 AS $$
 BEGIN
 	PERFORM llmtrace.check_period(since, until);
-	IF bucket <= interval '0' THEN
-		RAISE EXCEPTION 'bucket must be longer than 0' USING ERRCODE = 'invalid_parameter_value';
-	END IF;
+	PERFORM llmtrace.check_bucket(bucket, true);
 	IF (target_ms > 0) IS NOT TRUE THEN
 		RAISE EXCEPTION 'target_ms must be more than 0' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
 	PERFORM llmtrace.check_objective('objective', objective);
-	PERFORM llmtrace.notice_empty_period(since, until);
 	-- a call that does not stream has no first token
 	RETURN QUERY EXECUTE format($sql$
 		SELECT c.at, llmtrace.dist_quantile(c.dist, 0.5), llmtrace.dist_quantile(c.dist, 0.95), llmtrace.dist_quantile(c.dist, 0.99),
@@ -94,6 +91,9 @@ BEGIN
 		ORDER BY c.at, c.weight DESC, c.dims$sql$,
 		llmtrace.dims_expression('llmtrace.model_calls', "by"))
 	USING since, until, bucket, target_ms, objective;
+	IF NOT FOUND THEN
+		PERFORM llmtrace.notice_no_rows(since, until, 'no model call streams');
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION llmtrace.ttft_slo(timestamptz, timestamptz, interval, double precision, double precision, text[]) IS
@@ -108,16 +108,13 @@ CREATE FUNCTION llmtrace.ttft_histogram(
 AS $$
 BEGIN
 	PERFORM llmtrace.check_period(since, until);
-	IF (bucket > interval '0') IS NOT TRUE THEN
-		RAISE EXCEPTION 'bucket must be longer than 0' USING ERRCODE = 'invalid_parameter_value';
-	END IF;
+	PERFORM llmtrace.check_bucket(bucket, false);
 	IF coalesce(cardinality(bounds_ms), 0) = 0
 		OR EXISTS (SELECT FROM unnest(bounds_ms) WITH ORDINALITY AS b (ms, n)
 			WHERE (b.ms > 0 AND b.ms < 'infinity' AND (b.n = 1 OR b.ms > bounds_ms[b.n - 1])) IS NOT TRUE) THEN
 		RAISE EXCEPTION 'bounds_ms must be numbers above 0, each more than the one before'
 			USING ERRCODE = 'invalid_parameter_value';
 	END IF;
-	PERFORM llmtrace.notice_empty_period(since, until);
 	RETURN QUERY
 	WITH call AS (
 		SELECT date_bin(bucket, x.started_at, timestamptz '2000-01-01 00:00:00+00') AS at, x.sample_weight,
@@ -133,6 +130,9 @@ BEGIN
 		CROSS JOIN unnest(bounds_ms || NULL::double precision) WITH ORDINALITY AS b (ms, n)
 		LEFT JOIN counted c ON c.at = h.at AND c.n = b.n
 	ORDER BY h.at, b.n;
+	IF NOT FOUND THEN
+		PERFORM llmtrace.notice_no_rows(since, until, 'no streamed model call says when its first token came');
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION llmtrace.ttft_histogram(timestamptz, timestamptz, interval, double precision[]) IS

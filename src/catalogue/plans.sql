@@ -157,7 +157,6 @@ CREATE FUNCTION llmtrace.plan_cycle_report(
 AS $$
 BEGIN
 	PERFORM llmtrace.check_period(since, until);
-	PERFORM llmtrace.notice_empty_period(since, until);
 	-- the names of the columns are those of variables, too
 	RETURN QUERY EXECUTE $sql$
 		SELECT t.trace_id, t.started_at, p.plan_source, t.agent_name, t.feature,
@@ -178,6 +177,9 @@ BEGIN
 		WHERE t.started_at >= $1 AND t.started_at < $2 AND c.is_last
 		ORDER BY t.started_at, t.trace_id, c.component $sql$
 	USING since, until;
+	IF NOT FOUND THEN
+		PERFORM llmtrace.notice_no_rows(since, until, 'no plan has steps that wait for each other');
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION llmtrace.plan_cycle_report(timestamptz, timestamptz) IS

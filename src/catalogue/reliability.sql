@@ -56,9 +56,7 @@ AS $$
 BEGIN
 	PERFORM llmtrace.check_period(since, until);
 	PERFORM llmtrace.notice_empty_period(since, until);
-	IF bucket <= interval '0' THEN
-		RAISE EXCEPTION 'bucket must be longer than 0' USING ERRCODE = 'invalid_parameter_value';
-	END IF;
+	PERFORM llmtrace.check_bucket(bucket, true);
 	RETURN QUERY EXECUTE format($sql$
 		SELECT CASE WHEN $3 IS NULL THEN $1 ELSE date_bin($3, c.started_at, timestamptz '2000-01-01 00:00:00+00') END AS at,
 			c.kind, c.name, count(*), sum(c.attempt_count)::bigint, sum(c.hedge_count)::bigint,
@@ -147,9 +145,7 @@ AS $$
 BEGIN
 	PERFORM llmtrace.check_period(since, until);
 	PERFORM llmtrace.notice_empty_period(since, until);
-	IF bucket <= interval '0' THEN
-		RAISE EXCEPTION 'bucket must be longer than 0' USING ERRCODE = 'invalid_parameter_value';
-	END IF;
+	PERFORM llmtrace.check_bucket(bucket, true);
 	RETURN QUERY EXECUTE format($sql$
 		WITH failed AS (
 			SELECT r.trace_id, count(*) FILTER (WHERE r.recover_span_id IS NOT NULL) AS recovered,
@@ -242,9 +238,7 @@ AS $$
 BEGIN
 	PERFORM llmtrace.check_period(since, until);
 	PERFORM llmtrace.notice_empty_period(since, until);
-	IF bucket <= interval '0' THEN
-		RAISE EXCEPTION 'bucket must be longer than 0' USING ERRCODE = 'invalid_parameter_value';
-	END IF;
+	PERFORM llmtrace.check_bucket(bucket, true);
 	RETURN QUERY EXECUTE format($sql$
 		SELECT CASE WHEN $3 IS NULL THEN $1 ELSE date_bin($3, x.started_at, timestamptz '2000-01-01 00:00:00+00') END AS at,
 			coalesce(sum(x.sample_weight) FILTER (WHERE x.is_escalated), 0) / nullif(sum(x.sample_weight), 0),

@@ -235,14 +235,13 @@ group_steps(const CompiledPlan *c, PlanChains *chains)
 	return true;
 }
 
+/* Of an action that the plan names. */
 static ActionCost
 find_cost(const CompiledPlan *c, const PlanChains *chains, Trajectory *t, const Action *a)
 {
 	ActionCost	cost = {.insert = insert_cost(c, a)};
 	CandidateList found = {0};
 
-	if (a->named == 0 || !is_planned(c, a->kind, a->named))
-		return cost;
 	if (!a->is_failed)
 	{
 		cost.group = chains->group[c->entries[a->named - 1].step];
@@ -266,7 +265,7 @@ find_name_cost(const CompiledPlan *c, PlanChains *chains, uint32 named)
 	const NameEntry *e = &c->entries[named - 1];
 	const StepGroup *g = chains->group[e->step];
 	NameCost   *known = &chains->of_name[named - 1];
-	Action		a = {.name = e->name,.named = named};
+	Action		a = {.name = e->name,.is_planned = true,.named = named};
 
 	/* the matchers of one step may ask for one name in several ways */
 	if (!g->is_plain || (e->next != 0 && g->count == 1))
@@ -424,8 +423,13 @@ free_gain(const CompiledPlan *c, const FreeGain *found)
 static inline ActionCost
 action_cost(const CompiledPlan *c, Trajectory *t, const Action *a)
 {
-	if (a->named != 0 && c->chains->of_name[a->named - 1].is_known && is_planned(c, a->kind, a->named))
-		return c->chains->of_name[a->named - 1].cost[a->is_failed];
+	const NameCost *known;
+
+	if (!a->is_planned)
+		return (ActionCost) {.insert = insert_cost(c, a)};
+	known = &c->chains->of_name[a->named - 1];
+	if (known->is_known)
+		return known->cost[a->is_failed];
 	return find_cost(c, c->chains, t, a);
 }
 

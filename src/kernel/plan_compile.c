@@ -178,7 +178,7 @@ entries_named(const CompiledPlan *c, Bytes name)
 	return c->slots[find_slot(c, name, hash_text(name))];
 }
 
-bool
+static bool
 is_planned(const CompiledPlan *c, uint8 kind, uint32 named)
 {
 	for (uint32 e = named; e != 0; e = c->entries[e - 1].next)

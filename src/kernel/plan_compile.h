@@ -72,7 +72,6 @@ typedef struct CandidateList
 	uint32		max;
 } CandidateList;
 
-extern bool is_planned(const CompiledPlan *c, uint8 kind, uint32 named);
 extern ActionScan compiled_scan(const CompiledPlan *c, Trajectory *t, uint32 from, uint32 to);
 extern ActionList compiled_actions(const CompiledPlan *c, Trajectory *t, uint32 from, uint32 to);
 extern CandidateList find_candidates(const CompiledPlan *c, Trajectory *t,

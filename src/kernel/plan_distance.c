@@ -72,8 +72,7 @@ find_insert_costs(Evaluation *e)
 	{
 		e->insert[i] = insert_cost(e->c, &e->list.actions[i]);
 		/* a failed try of what is planned */
-		e->is_repeat[i] = e->list.actions[i].is_failed &&
-			is_planned(e->c, e->list.actions[i].kind, e->list.actions[i].named);
+		e->is_repeat[i] = e->list.actions[i].is_failed && e->list.actions[i].is_planned;
 	}
 	for (uint32 i = 0; i < e->candidates.count; i++)
 		if (e->candidates.candidates[i].cost == 0)

@@ -207,7 +207,18 @@ for my $n (1 .. 300)
 	}
 	push @rows_cases, $case;
 }
+# Steps that wait for themselves or for each other make no row.
+for my $case (map { random_case(2 + int(rand(5)), int(rand(8)), 5) } 1 .. 100)
+{
+	my $step = $case->{plan}[ rand @{ $case->{plan} } ];
+	my $other = $case->{plan}[ rand @{ $case->{plan} } ];
+	my %after = map { $_ => 1 } @{ $step->{after} || [] }, $other->{id};
+
+	$step->{after} = [ sort keys %after ];
+	push @rows_cases, $case;
+}
 load('rows', @rows_cases);
+is($node->safe_psql('postgres', 'SELECT count(DISTINCT n) > 40 FROM rows, plan_cycles(p) WHERE n >= 300'), 't', 'some of the plans have cycles');
 my $nested = q{(SELECT trajectory_agg('00000000-0000-0000-0000-000000000001'::uuid, id, parent, name, start_ns, start_ns + 1, NULL, status, attributes)
 	FROM (SELECT '1' AS id, NULL AS parent, 'run' AS name, 1000 AS start_ns, NULL AS status, '{"gen_ai.operation.name": "invoke_agent"}'::jsonb AS attributes
 		UNION ALL SELECT to_hex(1 + k), '1', 'worker ' || k, 1000, NULL, '{"gen_ai.operation.name": "invoke_agent"}' FROM generate_series(1, 2) k
