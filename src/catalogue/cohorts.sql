@@ -40,6 +40,18 @@ END
 $$;
 COMMENT ON FUNCTION llmtrace.notice_empty_period(timestamptz, timestamptz) IS 'a notice with the newest trace''s time where a period has none';
 
+CREATE FUNCTION llmtrace.notice_nothing(since timestamptz, until timestamptz, what text, hint text) RETURNS void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF EXISTS (SELECT FROM llmtrace.folded f WHERE f.started_at OPERATOR(pg_catalog.>=) since
+			AND f.started_at OPERATOR(pg_catalog.<) until) THEN
+		RAISE NOTICE '%', what USING HINT = hint;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION llmtrace.notice_nothing(timestamptz, timestamptz, text, text) IS 'a notice why a period that has traces has no answer; notice_empty_period speaks of one without';
+
 CREATE FUNCTION llmtrace.dims_expression(relation regclass, "by" text[]) RETURNS text
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$

@@ -227,6 +227,10 @@ BEGIN
 		UNION ALL
 		SELECT 'total', 6, g.usd1 - g.usd0, g.usd1 - g.usd0, g.usd0, g.usd1 FROM total g WHERE g.usd0 IS NOT NULL) x
 	ORDER BY x.rank;
+	IF NOT FOUND THEN
+		PERFORM llmtrace.notice_nothing(since, until, 'no cost is known of any model call of the two periods',
+			'SELECT * FROM llmtrace.doctor() names the models that have no price.');
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION llmtrace.cost_drivers(timestamptz, timestamptz, timestamptz, timestamptz) IS

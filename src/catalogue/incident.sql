@@ -68,6 +68,10 @@ BEGIN
 		FROM llmtrace.change_event e
 		WHERE e.at >= incident_delta.at - incident_delta.before AND e.at < incident_delta.at + incident_delta.after
 		ORDER BY 1, 12;
+	IF NOT FOUND THEN
+		PERFORM llmtrace.notice_nothing(at - before, at + after, format('no value of a dimension is in %s traces after %s', min_support, at),
+			'Pass a longer after, or a smaller min_support.');
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION llmtrace.incident_delta(timestamptz, interval, interval, llmtrace.tracequery, bigint) IS

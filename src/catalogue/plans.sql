@@ -178,6 +178,10 @@ BEGIN
 		WHERE t.started_at >= $1 AND t.started_at < $2 AND c.is_last
 		ORDER BY t.started_at, t.trace_id, c.component $sql$
 	USING since, until;
+	IF NOT FOUND THEN
+		PERFORM llmtrace.notice_nothing(since, until, 'no plan of the period has steps that wait for each other',
+			'How many traces have a plan: SELECT plan_source, count(*) FROM llmtrace.plan_adherence GROUP BY plan_source');
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION llmtrace.plan_cycle_report(timestamptz, timestamptz) IS
