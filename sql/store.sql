@@ -226,6 +226,12 @@ SELECT w, llmtrace.closest_word(w, '{tenant_id,model,kind,feature,user_id}') FRO
 
 -- How the store is.
 SELECT "check", status, regexp_replace(finding, 'the newest started .*|the oldest came in .*|fragments, .*', '...') AS finding, hint FROM llmtrace.doctor() ORDER BY "check";
+-- What has no answer says why, in a period that has traces.
+SELECT count(*) FROM llmtrace.ttft_slo(since => '1960-01-01');
+SELECT count(*) FROM llmtrace.ttft_histogram(since => '1960-01-01');
+SELECT count(*) FROM llmtrace.plan_cycle_report(since => '1960-01-01');
+SELECT count(*) FROM llmtrace.cost_drivers(since => '1965-01-01', until => '1975-01-01');
+SELECT count(*) FROM llmtrace.incident_delta('2050-01-01 00:00:00+00', '100 years', '100 years');
 
 -- One trace that an index of one's own cannot hold keeps no other from being folded.
 CREATE INDEX root_names ON llmtrace.folded ((1 / (length(root_name) - 200)));

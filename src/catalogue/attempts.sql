@@ -160,7 +160,7 @@ BEGIN
 		llmtrace.dims_expression('llmtrace.trajectories', "by"))
 	USING since, until, bucket, target;
 	IF NOT FOUND THEN
-		PERFORM llmtrace.notice_no_rows(since, until, 'no trace started');
+		PERFORM llmtrace.notice_nothing(since, until, 'no trace started');
 	END IF;
 END
 $$;

@@ -6,10 +6,14 @@ FROM (
 	SELECT m.model_requested, m.model_responded, m.started_at, m.trace_id,
 		lag(m.model_responded) OVER (PARTITION BY m.model_requested ORDER BY m.started_at, m.trace_id) AS old_responded
 	FROM (
-		SELECT DISTINCT ON (x.model_requested, x.model_responded) x.model_requested, x.model_responded, x.started_at, x.trace_id
-		FROM llmtrace.model_calls x
-		WHERE x.model_requested IS NOT NULL AND x.model_responded IS NOT NULL AND x.started_at > '-infinity'
-		ORDER BY x.model_requested, x.model_responded, x.started_at, x.trace_id) m) c
+		SELECT DISTINCT ON (x.model_requested, x.model_responded) x.model_requested, x.model_responded, t.started_at, t.trace_id
+		FROM llmtrace.trajectories t
+			CROSS JOIN LATERAL (
+				SELECT DISTINCT y.model_requested, y.model_responded
+				FROM llmtrace.model_call_rows(t.trajectory) y
+				WHERE y.model_requested IS NOT NULL AND y.model_responded IS NOT NULL) x
+		WHERE t.started_at > '-infinity'
+		ORDER BY x.model_requested, x.model_responded, t.started_at, t.trace_id) m) c
 WHERE c.old_responded IS NOT NULL;
 COMMENT ON VIEW llmtrace.model_alias_change IS 'When another model first answered to a name that is requested. Reads all model calls: behavior_diff and cohort_drift of model_calls.model by model_requested tell how much. Example: SELECT * FROM llmtrace.model_alias_change ORDER BY started_at DESC LIMIT 10';
 COMMENT ON COLUMN llmtrace.model_alias_change.alias IS 'model that is requested';

@@ -57,16 +57,21 @@ END
 $$;
 COMMENT ON FUNCTION llmtrace.notice_empty_period(timestamptz, timestamptz) IS 'a notice with the newest trace''s time where a period has none: was there one?';
 
-CREATE FUNCTION llmtrace.notice_no_rows(since timestamptz, until timestamptz, why text) RETURNS void
+CREATE FUNCTION llmtrace.notice_nothing(since timestamptz, until timestamptz, why text, hint text DEFAULT NULL) RETURNS void
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF NOT llmtrace.notice_empty_period(since, until) THEN
+	IF llmtrace.notice_empty_period(since, until) THEN
+		RETURN;
+	END IF;
+	IF hint IS NULL THEN
 		RAISE NOTICE 'nothing between % and %: %', since, until, why;
+	ELSE
+		RAISE NOTICE 'nothing between % and %: %', since, until, why USING HINT = hint;
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION llmtrace.notice_no_rows(timestamptz, timestamptz, text) IS 'a notice that says why there is nothing: no trace in a period, else what is given';
+COMMENT ON FUNCTION llmtrace.notice_nothing(timestamptz, timestamptz, text, text) IS 'a notice that says why there is no answer: no trace in a period, else what is given';
 
 CREATE FUNCTION llmtrace.dims_expression(relation regclass, "by" text[]) RETURNS text
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp

@@ -59,7 +59,7 @@ BEGIN
 		llmtrace.dims_expression('llmtrace.model_calls', "by"))
 	USING since, until, bucket;
 	IF NOT FOUND THEN
-		PERFORM llmtrace.notice_no_rows(since, until, 'no model call has tokens or was refused');
+		PERFORM llmtrace.notice_nothing(since, until, 'no model call has tokens or was refused');
 	END IF;
 END
 $$;
@@ -113,7 +113,7 @@ BEGIN
 		llmtrace.dims_expression('llmtrace.tool_calls', "by"))
 	USING since, until, bucket, human_calls_per_minute;
 	IF NOT FOUND THEN
-		PERFORM llmtrace.notice_no_rows(since, until, 'no tool was called');
+		PERFORM llmtrace.notice_nothing(since, until, 'no tool was called');
 	END IF;
 END
 $$;

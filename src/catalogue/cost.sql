@@ -173,7 +173,6 @@ BEGIN
 			USING ERRCODE = 'invalid_parameter_value',
 				DETAIL = pg_catalog.format('They are %s to %s and %s to %s.', ref_since, ref_until, since, until);
 	END IF;
-	PERFORM llmtrace.notice_empty_period(since, until);
 	RETURN QUERY
 	-- Cost = traces x calls a trace x share of model x tokens a call x cost a
 	-- token, a model at a time: the additive logarithmic mean Divisia index
@@ -225,6 +224,10 @@ BEGIN
 		UNION ALL
 		SELECT 'total', 6, g.usd1 - g.usd0, g.usd1 - g.usd0, g.usd0, g.usd1 FROM total g WHERE g.usd0 IS NOT NULL) x
 	ORDER BY x.rank;
+	IF NOT FOUND THEN
+		PERFORM llmtrace.notice_nothing(since, until, 'no model call of this period or the other has a cost that is known',
+			'SELECT * FROM llmtrace.doctor() names the models that have no price.');
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION llmtrace.cost_drivers(timestamptz, timestamptz, timestamptz, timestamptz) IS

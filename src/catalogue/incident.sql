@@ -12,7 +12,6 @@ BEGIN
 	IF at IS NULL OR before IS NULL OR after IS NULL OR bad IS NULL OR before <= '0' OR after <= '0' THEN
 		RAISE EXCEPTION 'a time, what is bad, and times before and after longer than 0 are needed' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
-	PERFORM llmtrace.notice_empty_period(at - before, at + after);
 	RETURN QUERY
 		WITH run AS MATERIALIZED (
 			SELECT t.trace_id, t.started_at, t.started_at >= at AS is_after, llmtrace.matches(t.trajectory, bad) AS is_bad,
@@ -68,6 +67,10 @@ BEGIN
 		FROM llmtrace.change_event e
 		WHERE e.at >= incident_delta.at - incident_delta.before AND e.at < incident_delta.at + incident_delta.after
 		ORDER BY 1, 12;
+	IF NOT FOUND THEN
+		PERFORM llmtrace.notice_nothing(at - before, at + after, format('no value of a dimension is in %s traces after %s', min_support, at),
+			'Pass a longer after, or a smaller min_support.');
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION llmtrace.incident_delta(timestamptz, interval, interval, llmtrace.tracequery, bigint) IS

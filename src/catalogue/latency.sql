@@ -61,7 +61,7 @@ BEGIN
 		llmtrace.dims_expression('llmtrace.trajectories', "by"))
 	USING since, until, bucket, matching;
 	IF NOT FOUND THEN
-		PERFORM llmtrace.notice_no_rows(since, until, 'no trace has what matching looks for');
+		PERFORM llmtrace.notice_nothing(since, until, 'no trace has what matching looks for');
 	END IF;
 END
 $$;
@@ -117,7 +117,7 @@ BEGIN
 		llmtrace.dims_expression('llmtrace.trajectories', "by"))
 	USING since, until, min_quantile, matching, async, tolerance_ms, tolerance_share, blocking, exclude, roots, compat;
 	IF NOT FOUND THEN
-		PERFORM llmtrace.notice_no_rows(since, until, 'no trace has what matching looks for');
+		PERFORM llmtrace.notice_nothing(since, until, 'no trace has what matching looks for');
 	END IF;
 END
 $$;
@@ -168,7 +168,7 @@ BEGIN
 		llmtrace.dims_expression('llmtrace.trajectories', "by"))
 	USING since, until, matching, factor, async, tolerance_ms, tolerance_share, blocking, exclude, roots, compat;
 	IF NOT FOUND THEN
-		PERFORM llmtrace.notice_no_rows(since, until, 'no trace started');
+		PERFORM llmtrace.notice_nothing(since, until, 'no trace started');
 	END IF;
 END
 $$;
@@ -224,7 +224,7 @@ BEGIN
 		llmtrace.dims_expression('llmtrace.trajectories', "by"))
 	USING since, until, budget, matching, async, tolerance_ms, tolerance_share, blocking, exclude, roots, compat;
 	IF NOT FOUND THEN
-		PERFORM llmtrace.notice_no_rows(since, until, 'no trace has what matching looks for');
+		PERFORM llmtrace.notice_nothing(since, until, 'no trace has what matching looks for');
 	END IF;
 END
 $$;

@@ -56,6 +56,14 @@ COMMENT ON COLUMN llmtrace.llm_phase.request_count IS 'client requests recorded 
 COMMENT ON COLUMN llmtrace.llm_phase.phase_source IS 'what the phases are known from: ttft, requests, both or none';
 COMMENT ON COLUMN llmtrace.llm_phase.is_error IS 'did it fail?';
 
+CREATE FUNCTION llmtrace.notice_no_first_token(since timestamptz, until timestamptz) RETURNS void
+	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT llmtrace.notice_nothing(since, until, 'no model call streams, or says when its first token came',
+		'If an attribute of your own says it, in milliseconds: CALL llmtrace.map_attribute(''ttft_ms'', key)');
+END;
+COMMENT ON FUNCTION llmtrace.notice_no_first_token(timestamptz, timestamptz) IS 'a notice where nothing is known of first tokens';
+
 CREATE FUNCTION llmtrace.ttft_slo(
 	since timestamptz DEFAULT now() - interval '7 days', until timestamptz DEFAULT 'infinity',
 	bucket interval DEFAULT NULL, target_ms double precision DEFAULT 1000, objective double precision DEFAULT 0.95,
@@ -92,7 +100,7 @@ BEGIN
 		llmtrace.dims_expression('llmtrace.model_calls', "by"))
 	USING since, until, bucket, target_ms, objective;
 	IF NOT FOUND THEN
-		PERFORM llmtrace.notice_no_rows(since, until, 'no model call streams');
+		PERFORM llmtrace.notice_no_first_token(since, until);
 	END IF;
 END
 $$;
@@ -131,7 +139,7 @@ BEGIN
 		LEFT JOIN counted c ON c.at = h.at AND c.n = b.n
 	ORDER BY h.at, b.n;
 	IF NOT FOUND THEN
-		PERFORM llmtrace.notice_no_rows(since, until, 'no streamed model call says when its first token came');
+		PERFORM llmtrace.notice_no_first_token(since, until);
 	END IF;
 END
 $$;

@@ -178,7 +178,8 @@ BEGIN
 		ORDER BY t.started_at, t.trace_id, c.component $sql$
 	USING since, until;
 	IF NOT FOUND THEN
-		PERFORM llmtrace.notice_no_rows(since, until, 'no plan has steps that wait for each other');
+		PERFORM llmtrace.notice_nothing(since, until, 'no plan has steps that wait for each other',
+			'How many traces have a plan: SELECT plan_source, count(*) FROM llmtrace.plan_adherence GROUP BY plan_source');
 	END IF;
 END
 $$;
@@ -279,10 +280,12 @@ SELECT t.trace_id, t.started_at, t.root_name, t.status, c.is_claimed, p.plan_sou
 		WHEN w.unknown_count > 0 THEN 'what actions do is not known' END AS reason,
 	t.service_name, t.service_version, t.environment, t.region, t.feature, t.feature_source, t.tenant_id, t.user_id,
 	t.conversation_id, t.agent_name, t.prompt_name, t.prompt_version, t.prompt_hash, t.dims, t.sample_weight
-FROM llmtrace.trajectories t
+-- the options as a column: with a subquery for an argument write_check would not be inlined
+FROM (SELECT llmtrace.plan_options() AS options OFFSET 0) k
+	CROSS JOIN llmtrace.trajectories t
 	CROSS JOIN LATERAL (SELECT NOT t.is_error AND t.ended_at IS NOT NULL AS is_claimed) c
 	CROSS JOIN LATERAL llmtrace.plan_for(t.trajectory, t.agent_name, t.feature, t.started_at) p
-	CROSS JOIN LATERAL llmtrace.write_check(coalesce(p.plan, '[]'), t.trajectory, (SELECT llmtrace.plan_options())) w
+	CROSS JOIN LATERAL llmtrace.write_check(coalesce(p.plan, '[]'), t.trajectory, k.options) w
 	LEFT JOIN LATERAL (
 		SELECT x.success FROM llmtrace.outcome x
 		WHERE x.trace_id = t.trace_id AND x.success IS NOT NULL

@@ -88,9 +88,10 @@ SELECT t.started_at, t.trace_id, r.fail_span_id, r.recover_span_id, r.mechanism,
 FROM llmtrace.trajectories t
 	CROSS JOIN LATERAL (
 		WITH call AS MATERIALIZED (
-			SELECT s.ordinal, s.parent, s.span_id, s.kind, s.name AS span_name, s.tool_name, s.model,
-				coalesce(s.tool_name, s.model, s.name) AS name, s.is_error, s.error_type, s.span_started_at, s.span_ended_at,
-				coalesce(s.input_tokens, 0) + coalesce(s.output_tokens, 0) AS tokens, s.cost_usd, l.call, h.given
+			-- what is asked of every pair first, and of fixed width
+			SELECT s.ordinal, s.is_error, s.parent, s.span_started_at, l.call, s.span_ended_at, s.span_id, s.kind, s.model,
+				coalesce(s.tool_name, s.model, s.name) AS name, h.given, s.error_type,
+				coalesce(s.input_tokens, 0) + coalesce(s.output_tokens, 0) AS tokens, s.cost_usd
 			FROM llmtrace.span_rows(t.trajectory) s
 				LEFT JOIN llmtrace.logical_calls(t.trajectory) l ON l.ordinal = s.ordinal
 				LEFT JOIN (
@@ -183,19 +184,20 @@ SELECT t.started_at, t.trace_id, c.first_span_id, c.step_count, c.first_model, c
 	t.conversation_id, t.agent_name, t.prompt_name, t.prompt_version, t.prompt_hash, t.dims, t.sample_weight
 FROM llmtrace.trajectories t
 	CROSS JOIN LATERAL (
-		WITH step AS (
+		WITH asked AS MATERIALIZED (
+			SELECT p.ordinal, pg_catalog.string_agg(p.hash::text, ',' ORDER BY p.key, p.item_number) AS given
+			FROM llmtrace.payload_refs(t.trajectory) p
+			WHERE p.role = 'input' AND p.event_number IS NULL
+			GROUP BY p.ordinal
+		), step AS (
 			SELECT s.parent, s.ordinal, s.span_id, s.model, s.span_started_at, s.span_ended_at, s.duration_ms, s.cost_usd, s.is_error, h.given,
 				-- what begins before the one before has ended is a hedge, and a route of its own
 				s.span_started_at < max(coalesce(s.span_ended_at, 'infinity')) OVER (PARTITION BY s.parent, h.given
 					ORDER BY s.span_started_at, s.ordinal ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
 					OR s.model = lag(s.model) OVER (PARTITION BY s.parent, h.given ORDER BY s.span_started_at, s.ordinal) AS is_other
 			FROM llmtrace.span_rows(t.trajectory) s
-				JOIN (
-					SELECT p.ordinal, pg_catalog.string_agg(p.hash::text, ',' ORDER BY p.key, p.item_number) AS given
-					FROM llmtrace.payload_refs(t.trajectory) p
-					WHERE p.role = 'input' AND p.event_number IS NULL
-					GROUP BY p.ordinal) h ON h.ordinal = s.ordinal
-			WHERE s.kind = 'llm' AND s.model IS NOT NULL
+				JOIN asked h ON h.ordinal = s.ordinal
+			WHERE s.kind = 'llm' AND s.model IS NOT NULL AND EXISTS (SELECT FROM asked)
 		), route AS (
 			SELECT s.*, count(*) FILTER (WHERE s.is_other) OVER (PARTITION BY s.parent, s.given ORDER BY s.span_started_at, s.ordinal) AS number
 			FROM step s

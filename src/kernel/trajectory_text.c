@@ -28,7 +28,9 @@ put_name(StringInfo buf, const char *name)
 {
 	if (buf->data[buf->len - 1] != '{')
 		appendStringInfoString(buf, ", ");
-	appendStringInfo(buf, "\"%s\": ", name);
+	appendStringInfoChar(buf, '"');
+	appendStringInfoString(buf, name);
+	appendStringInfoString(buf, "\": ");
 }
 
 static void
@@ -44,7 +46,9 @@ static void
 put_word(StringInfo buf, const char *name, const char *word)
 {
 	put_name(buf, name);
-	appendStringInfo(buf, "\"%s\"", word);
+	appendStringInfoChar(buf, '"');
+	appendStringInfoString(buf, word);
+	appendStringInfoChar(buf, '"');
 }
 
 static void

@@ -20,9 +20,11 @@ BEGIN ATOMIC
 	UNION ALL
 	SELECT 'waiting to be folded',
 		CASE WHEN b.oldest_received_at < pg_catalog.now() - interval '20 minutes' THEN 'warning' ELSE 'ok' END,
-		pg_catalog.format('%s traces in %s fragments, %s; the oldest came in %s ago', b.trace_count, b.fragment_count,
-			coalesce(pg_catalog.pg_size_pretty(b.fragment_bytes), '0 bytes'),
-			coalesce(pg_catalog.date_trunc('second', pg_catalog.now() - b.oldest_received_at)::text, '-')),
+		CASE WHEN b.trace_count > 0 THEN
+				pg_catalog.format('%s traces in %s fragments, %s; the oldest came in %s ago', b.trace_count, b.fragment_count,
+					pg_catalog.pg_size_pretty(b.fragment_bytes),
+					pg_catalog.date_trunc('second', pg_catalog.now() - b.oldest_received_at))
+			ELSE 'nothing' END,
 		CASE WHEN b.oldest_received_at < pg_catalog.now() - interval '20 minutes'
 			THEN 'CALL llmtrace.fold(); and see that it is called every few seconds' END
 	FROM llmtrace.fold_backlog b
@@ -77,6 +79,7 @@ BEGIN ATOMIC
 		SELECT count(*) AS n, v.name, v.look, count(v.value) AS filled
 		FROM recent r CROSS JOIN LATERAL (VALUES
 			('feature', CASE WHEN r.feature_source = 'attribute' THEN r.feature END, 'feature|product|use_?case|task_?type'),
+			('feature by workflow or agent', CASE WHEN r.feature_source <> 'attribute' THEN r.feature END, NULL),
 			('tenant_id', r.tenant_id, 'tenant|customer|org(anization)?[._]?id|account|company|workspace'),
 			('user_id', r.user_id, 'user[._]?(id|name)?$|enduser'),
 			('conversation_id', r.conversation_id, 'session|conversation|thread|chat[._]?id'),
@@ -93,9 +96,9 @@ BEGIN ATOMIC
 		GROUP BY w.name, k.key
 	)
 	SELECT w.name || ' filled',
-		CASE WHEN w.filled > 0 OR b.keys IS NULL THEN 'ok' ELSE 'note' END,
+		CASE WHEN w.filled > 0 OR w.look IS NULL THEN 'ok' ELSE 'note' END,
 		pg_catalog.format('%s %% of the last %s traces%s', pg_catalog.round(100.0 * w.filled / w.n), w.n,
-			coalesce('; keys that look like it: ' || b.keys, '')),
+			coalesce('; keys that look like it: ' || b.keys, CASE WHEN w.filled = 0 AND w.look IS NOT NULL THEN '; no key looks like it' END)),
 		CASE WHEN b.best IS NOT NULL THEN pg_catalog.format('CALL llmtrace.map_attribute(%L, %L)', w.name, b.best) END
 	FROM filled w
 		LEFT JOIN (
@@ -108,6 +111,55 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION llmtrace.doctor_dimensions(timestamptz) IS 'the part of doctor() about the columns by which people group';
 
+CREATE FUNCTION llmtrace.doctor_figures(since timestamptz) RETURNS TABLE ("check" text, status text, finding text, hint text)
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	WITH recent AS MATERIALIZED (
+		SELECT f.trace_id, f.trajectory, f.agent_name
+		FROM llmtrace.folded f
+		WHERE f.started_at >= since
+		ORDER BY f.started_at DESC
+		LIMIT 1000
+	), known AS MATERIALIZED (
+		SELECT count(*) AS traces, count(o.trace_id) AS outcomes,
+			count(*) FILTER (WHERE llmtrace.trace_plan(r.trajectory) IS NOT NULL) AS plans,
+			mode() WITHIN GROUP (ORDER BY r.agent_name) AS agent
+		FROM recent r LEFT JOIN (SELECT DISTINCT x.trace_id FROM llmtrace.outcome x) o ON o.trace_id = r.trace_id
+	), call AS MATERIALIZED (
+		SELECT count(*) AS calls, count(c.ttft_ms) AS with_ttft
+		FROM recent r CROSS JOIN LATERAL llmtrace.model_call_rows(r.trajectory) c
+		WHERE c.kind = 'llm'
+	), tool AS MATERIALIZED (
+		SELECT c.tool_name, count(*) AS calls, k.effect IS NOT NULL AS is_classified
+		FROM recent r
+			CROSS JOIN LATERAL llmtrace.tool_call_rows(r.trajectory) c
+			LEFT JOIN llmtrace.tool_class k ON k.tool_name = c.tool_name
+		WHERE c.tool_name IS NOT NULL
+		GROUP BY c.tool_name, k.effect
+	)
+	SELECT 'first tokens', CASE WHEN c.with_ttft > 0 THEN 'ok' ELSE 'note' END,
+		pg_catalog.format('%s of %s model calls say when their first token came, which ttft_slo and ttft_histogram are of', c.with_ttft, c.calls), NULL
+	FROM call c WHERE c.calls > 0
+	UNION ALL
+	SELECT 'outcomes', CASE WHEN k.outcomes > 0 THEN 'ok' ELSE 'note' END,
+		pg_catalog.format('%s of the last %s traces have one, which tasks and cost_per_success_usd are of', k.outcomes, k.traces),
+		CASE WHEN k.outcomes = 0 THEN 'INSERT INTO llmtrace.outcome (task_id, trace_id, success) VALUES (...)' END
+	FROM known k WHERE k.traces > 0
+	UNION ALL
+	SELECT 'plans', CASE WHEN k.plans > 0 OR p.count > 0 THEN 'ok' ELSE 'note' END,
+		pg_catalog.format('%s of the last %s traces record one; reference_plan has %s for the others', k.plans, k.traces, p.count),
+		CASE WHEN k.plans = 0 AND p.count = 0 THEN
+			pg_catalog.format('INSERT INTO llmtrace.reference_plan (agent_name, plan) VALUES (%L, ''...'')', k.agent) END
+	FROM known k, (SELECT count(*) AS count FROM llmtrace.reference_plan) p WHERE k.traces > 0
+	UNION ALL
+	SELECT 'tools classified', CASE WHEN bool_and(t.is_classified) THEN 'ok' ELSE 'note' END,
+		pg_catalog.format('%s of %s tools, by which success_check tells what writes', count(*) FILTER (WHERE t.is_classified), count(*)),
+		'INSERT INTO llmtrace.tool_class (tool_name, effect) VALUES '
+			|| (pg_catalog.array_agg(pg_catalog.format('(%L, ''read'')', t.tool_name) ORDER BY t.calls DESC, t.tool_name) FILTER (WHERE NOT t.is_classified))[1]
+	FROM tool t HAVING count(*) > 0;
+END;
+COMMENT ON FUNCTION llmtrace.doctor_figures(timestamptz) IS 'the part of doctor() about what some figures need: why they have nothing to say';
+
 CREATE FUNCTION llmtrace.doctor(since timestamptz DEFAULT '-infinity')
 	RETURNS TABLE ("check" text, status text, finding text, hint text)
 	LANGUAGE sql STABLE
@@ -116,7 +168,9 @@ BEGIN ATOMIC
 	UNION ALL
 	SELECT * FROM llmtrace.doctor_prices(since)
 	UNION ALL
-	SELECT * FROM llmtrace.doctor_dimensions(since);
+	SELECT * FROM llmtrace.doctor_dimensions(since)
+	UNION ALL
+	SELECT * FROM llmtrace.doctor_figures(since);
 END;
 COMMENT ON FUNCTION llmtrace.doctor(timestamptz) IS
-'How the store is: what is loaded and how old it is, what waits to be folded, what was rejected, which prices are missing, how far the columns are filled by which people group and which keys of one''s own look like them; with the line to run. status is ok, note or warning. Example: SELECT * FROM llmtrace.doctor()';
+'How the store is: what is loaded and how old it is, what waits to be folded, what was rejected, which prices are missing, how far the columns are filled by which people group and which keys of one''s own look like them, and what some figures lack; with the line to run. status is ok, note or warning. Example: SELECT * FROM llmtrace.doctor()';

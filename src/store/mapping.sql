@@ -143,7 +143,8 @@ BEGIN
 			told_at := pg_catalog.clock_timestamp();
 		END IF;
 	END LOOP;
-	RAISE NOTICE '"%" is now read as %: % folded traces have it', key, name, traces;
+	RAISE NOTICE '"%" is now read as %: % folded traces have it%', key, name, traces,
+		CASE WHEN traces OPERATOR(pg_catalog.=) 0 THEN '; doctor() lists keys that may be meant' ELSE '' END;
 	CALL llmtrace.refresh_rollups();
 END
 $$;

@@ -139,12 +139,16 @@ AS $$
 DECLARE
 	day record;
 	changed bigint := 0;
+	missing pg_catalog.numeric;
 BEGIN
 	FOR day IN SELECT * FROM llmtrace.folded_days(since, until) LOOP
 		changed := changed OPERATOR(pg_catalog.+) llmtrace.reprice_day(day.start, day.next);
 		COMMIT;
 	END LOOP;
-	RAISE NOTICE 'the cost of % traces changed', changed;
+	SELECT coalesce(sum(f.missing_price_count), 0) INTO missing
+	FROM llmtrace.folded f
+	WHERE f.started_at OPERATOR(pg_catalog.>=) since AND f.started_at OPERATOR(pg_catalog.<) until;
+	RAISE NOTICE 'the cost of % traces changed; % calls have no price', changed, missing;
 END
 $$;
 COMMENT ON PROCEDURE llmtrace.reprice(timestamptz, timestamptz) IS

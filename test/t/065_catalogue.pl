@@ -20,14 +20,18 @@ $node->init(extra => [ '--encoding=UTF8', '--locale=C' ]);
 $node->start;
 
 my $folder = PostgreSQL::Test::Utils::tempdir();
-system("$generate --traces 300 --days 5 >$folder/traces.jsonl") == 0 or die 'the generator failed';
+system("$generate --traces 3000 --days 5 >$folder/traces.jsonl") == 0 or die 'the generator failed';
 $node->safe_psql('postgres', <<SQL);
 CREATE EXTENSION llmtrace;
 SELECT llmtrace.create_store();
 \\copy llmtrace.otlp from '$folder/traces.jsonl' with (format csv, quote e'\\x01', delimiter e'\\x02')
 CALL llmtrace.fold(quiet_for => '0');
 INSERT INTO llmtrace.outcome (task_id, trace_id, success, value)
-SELECT 'task-' || row_number() OVER (ORDER BY trace_id), trace_id, error_count = 0, 1 FROM llmtrace.traces LIMIT 50;
+SELECT 'task-' || row_number() OVER (ORDER BY trace_id), trace_id, error_count = 0, 1 FROM llmtrace.traces;
+INSERT INTO llmtrace.tool_class (tool_name, effect)
+SELECT DISTINCT tool_name, CASE WHEN tool_name ~ 'get|search|read|fetch|grep|diff' THEN 'read' ELSE 'write' END
+FROM llmtrace.tool_calls WHERE tool_name IS NOT NULL;
+CALL llmtrace.refresh_rollups();
 SQL
 
 sub rows { return map { [ split /\t/, $_, -1 ] } split /\n/, $node->safe_psql('postgres', $_[0], extra_params => [ '-F', "\t" ]) }
@@ -101,14 +105,21 @@ for my $view (@views)
 		1, "view $view has one time to filter by");
 }
 
-# A dashboard's tool reads so much of every view, without a filter, to get to know it.
+# A dashboard's tool reads so much of every view, without a filter, to get to
+# know it.  The best of three: the machine may have other work.
 for my $view (@views)
 {
-	my $start = time;
-	my ($status) = $node->psql('postgres', "SELECT * FROM llmtrace.$view LIMIT 10000");
-	my $seconds = time - $start;
-	is($status, 0, "view $view can be read");
-	cmp_ok($seconds, '<', 5, "view $view gives 10,000 rows soon");
+	my $best;
+	for (1 .. 3)
+	{
+		my $start = time;
+		my ($status) = $node->psql('postgres', "SELECT count(v::text) FROM (SELECT * FROM llmtrace.$view LIMIT 10000) v");
+		my $seconds = time - $start;
+		die "view $view cannot be read" if $status != 0;
+		$best = $seconds if !defined $best || $seconds < $best;
+		last if $best < 1;
+	}
+	cmp_ok($best, '<', 1, "view $view gives 10,000 rows within a second");
 }
 
 # Another reads the values of each column, by which its filters are made.

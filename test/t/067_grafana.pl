@@ -118,8 +118,6 @@ for my $file (@files)
 	my %variables = (trace => [$some_trace]);
 	my %ids;
 
-	is($dashboard->{__inputs}[0]{name}, 'DS_LLMTRACE', "$name: the data source is an input");
-	is($dashboard->{id}, undef, "$name: it has no id of another Grafana");
 	for my $variable (@{ $dashboard->{templating}{list} })
 	{
 		next if $variable->{type} ne 'query';
@@ -135,7 +133,6 @@ for my $file (@files)
 		{
 			my $sql = expand($target->{rawSql}, \%variables);
 
-			is($target->{datasource}{uid}, '${DS_LLMTRACE}', "$what: asks the chosen data source");
 			SKIP:
 			{
 				skip "$what: this build has no grafana_trace", 1 if $sql =~ /grafana_trace/ && !$has_trace;
@@ -155,6 +152,31 @@ for my $file (@files)
 				check_time_series($what, $sql, @columns) if $target->{format} eq 'time_series';
 			}
 		}
+	}
+}
+
+# -------------------------------------------------------------------- alike ---
+
+# All of one build: the data source is a variable, times are UTC as rollups'
+# days are, nothing is asked again by itself, each links to the others.
+for my $file (glob "$top/docs/grafana/*.json")
+{
+	my $name = basename($file);
+	my $dashboard = decode_json(slurp_file($file));
+	my ($first) = @{ $dashboard->{templating}{list} };
+	my ($link) = @{ $dashboard->{links} };
+
+	is("$first->{name} $first->{type} $first->{query}", 'datasource datasource grafana-postgresql-datasource', "$name: the data source is a variable, the first");
+	is($dashboard->{id}, undef, "$name: it has no id of another Grafana");
+	is($dashboard->{uid}, 'llmtrace-' . $name =~ s/\.json$//r, "$name: it has an id of its own");
+	is($dashboard->{timezone}, 'utc', "$name: times are UTC");
+	is($dashboard->{refresh}, '', "$name: it does not refresh by itself");
+	is("$dashboard->{time}{from} $dashboard->{time}{to}", 'now-7d now', "$name: it begins with seven days");
+	is("@{ $dashboard->{tags} } $link->{type} @{ $link->{tags} } $link->{keepTime}", 'llmtrace dashboards llmtrace 1', "$name: it links to those of its tag");
+	for my $panel (panels($dashboard->{panels}))
+	{
+		is_deeply([ grep { $_->{uid} ne '${datasource}' } map { $_->{datasource} } $panel, @{ $panel->{targets} || [] } ], [],
+			"$name, $panel->{title}: asks the chosen data source");
 	}
 }
 
