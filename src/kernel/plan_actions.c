@@ -198,7 +198,7 @@ actions_next(ActionScan *s, Action *action)
 			continue;
 		*action = (Action) {
 			.ordinal = i,.kind = kind,.is_failed = class->is_error,.name = n->name,
-			.is_planned = n->is_planned,.named = n->named,.has_shared_name = n->is_shared
+			.is_planned = n->is_planned,.named = n->named
 		};
 		return true;
 	}

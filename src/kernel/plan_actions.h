@@ -13,7 +13,6 @@ typedef struct Action
 	uint32		ordinal;		/* of its span, from 0 */
 	uint8		kind;			/* OperationKind */
 	bool		is_failed;
-	bool		has_shared_name;	/* with all spans of its class */
 	bool		is_planned;		/* as the look-up said, by its name and kind */
 	Bytes		name;			/* of the tool, agent or model */
 	int64		start_ns;
