@@ -102,8 +102,18 @@ SELECT q, tracequery_keys(q::tracequery) FROM unnest(ARRAY[
 	'{ .color = "red" }', '{ .color != "red" }', '{ .color = nil }', '{ .n > 5 }', '{ .order_id = "x" }', '{ .gen_ai.tool.call.id = "x" }', '{ .gen_ai.usage.input_tokens = 5 }',
 	'{ model = "m" && tool = "t" }', '{ duration > 10s }', '{ duration > 1ms }', '{ duration < 10s }', '{ name = "a" && duration > 10s }', '{ kind = llm && inputTokens > 8000 }', '{ inputTokens > 8000 }',
 	'{ name = "a" } > { name = "b" }', '{ name = "a" } < { name = "b" && status = error }', '{ name = "a" } >> { .x = "y" }', '{ name = "a" } !> { name = "b" }',
-	'{ name = "a" } || { name = "b" }', '({ name = "a" } | count() > 2) && { name = "b" }', '{ false }'
+	'{ name = "a" } || { name = "b" }', '({ name = "a" } | count() > 2) && { name = "b" }', '{ false }',
+	'{ isError && (name = "a" || name = "b") }', '{ kind = tool && (isError || name = "a") }', '{ status != unset }', '{ status != error && name = "a" }', '{ kind != llm }'
 ]) q;
+
+-- Of regular expressions, a choice among strings
+SELECT q, tracequery_keys(q::tracequery) FROM unnest(ARRAY[
+	'{ name =~ "a|b" }', '{ name =~ "(a|b)" }', '{ name =~ "(?:a|b)" }', '{ name =~ "abc" }', '{ rootName =~ "a|b" && isError }', '{ name =~ "a|b" && status = error }',
+	'{ tool =~ "a|b" && isError }', '{ model =~ `gpt-4\.1|gpt-4o` }', '{ .color =~ "red|green" }', '{ .order_id =~ "a|b" }', '{ .x_id =~ "a|b" && name = "c" }', '{ name =~ "a b|c-d" }',
+	'{ name !~ "a|b" }', '{ name =~ "a|b.*" }', '{ name =~ "(a)|(b)" }', '{ name =~ "(?i)a|b" }', '{ name =~ "a|" }', '{ name =~ "a||b" }', '{ name =~ "()" }', '{ name =~ `a\d|b` }', '{ name =~ "[ab]" }', '{ name =~ "^a$" }', '{ name =~ "a{2}" }'
+]) q;
+SELECT tracequery_keys(format('{ name =~ "%s" }', string_agg('n' || i, '|'))::tracequery) LIKE 'name "n1" or name "n2" or %' AS has_keys
+FROM unnest(ARRAY[64, 65]) n, generate_series(1, n) i GROUP BY n ORDER BY n;
 
 -- The index answers as a scan does
 CREATE TABLE traces_under_test (id int, t trajectory);
@@ -118,6 +128,8 @@ SELECT count(*) FROM traces_under_test WHERE t @@ '{ name = "leaf3" && status = 
 SELECT count(*) FROM traces_under_test WHERE matches(t, '{ name = "root" } > { name = "leaf3" }');
 SELECT count(*) FROM traces_under_test WHERE matches('{ duration > 200s }', t);
 SELECT count(*) FROM traces_under_test WHERE t @@ '{ name =~ "leaf[12]" }';
+SELECT count(*) FROM traces_under_test WHERE t @@ '{ name =~ "leaf1|leaf2|leaf7" }';
+SELECT count(*) FROM traces_under_test WHERE t @@ '{ name =~ "leaf1|leaf2" && status != ok }';
 SELECT count(*) FROM traces_under_test WHERE t @@ '{ false }';
 RESET enable_seqscan;
 

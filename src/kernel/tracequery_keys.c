@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
 #include <math.h>
 
 #include "common/hashfn.h"
@@ -728,13 +729,18 @@ gather_facts(const Tracequery *q, const QueryExpr *e)
 	return facts;
 }
 
+static IndexNode *
+name_node(bool failed, Bytes name)
+{
+	return node_key(make_key(failed ? INDEX_FAILED : INDEX_NAME, hash_text(name, 0)),
+					label_text(failed ? "failed name" : "name", name));
+}
+
 static void
 add_facts(IndexNode *and, const Facts *facts)
 {
 	if (facts->name)
-		node_add(and, node_key(make_key(facts->failed ? INDEX_FAILED : INDEX_NAME,
-										hash_text(*facts->name, 0)),
-							   label_text(facts->failed ? "failed name" : "name", *facts->name)));
+		node_add(and, name_node(facts->failed, *facts->name));
 	else if (facts->kind >= 0)
 		node_add(and, node_key(state_key(facts->failed ? STATE_FAILED_KIND : STATE_KIND, facts->kind),
 							   psprintf("%s %s", facts->failed ? "failed kind" : "kind",
@@ -835,17 +841,22 @@ is_number(const QueryValue *v)
 }
 
 static IndexNode *
+status_node(int64 status)
+{
+	return node_key(state_key(STATE_STATUS, status), psprintf("status %s", span_status_names[status]));
+}
+
+static IndexNode *
 intrinsic_equal_node(const QueryField *field, const QueryValue *literal, bool failed)
 {
 	switch (field->intrinsic)
 	{
 		case INTRINSIC_NAME:
+			return name_node(failed, literal->string);
 		case INTRINSIC_ROOT_NAME:
-			return node_key(make_key(INDEX_NAME, hash_text(literal->string, 0)),
-							label_text("name", literal->string));
+			return name_node(false, literal->string);
 		case INTRINSIC_STATUS:
-			return node_key(state_key(STATE_STATUS, literal->integer),
-							psprintf("status %s", span_status_names[literal->integer]));
+			return status_node(literal->integer);
 		case INTRINSIC_KIND:
 			if (literal->mask == KIND_SPAN_MASK)
 				return node_key(state_key(STATE_SPAN_KIND, literal->integer >> KIND_SPAN_SHIFT),
@@ -891,6 +902,93 @@ equal_node(const QueryField *field, const QueryValue *literal, const Facts *know
 	return node;
 }
 
+/* A status is one of three. */
+static IndexNode *
+other_status_node(int64 status)
+{
+	IndexNode  *or = node_create(NODE_OR);
+
+	for (int64 other = 0; other < SPAN_STATUS_COUNT; other++)
+		if (other != status)
+			node_add(or, status_node(other));
+	return or;
+}
+
+/* Does a character of a regular expression stand for itself? */
+static bool
+is_literal_char(char c)
+{
+	return strchr("\\^$.|?*+()[]{}", c) == NULL;
+}
+
+/*
+ * One alternative of a regular expression, if it is no more than a string:
+ * punctuation may be escaped.  *at moves to the bar behind it, or the end.
+ */
+static bool
+take_alternative(const char **at, const char *end, Bytes *literal)
+{
+	char	   *text = palloc(end - *at + 1);
+
+	*literal = (Bytes) {text, 0};
+	for (; *at < end && **at != '|'; (*at)++)
+	{
+		if (**at == '\\' && *at + 1 < end && isascii((*at)[1]) && ispunct((*at)[1]))
+			(*at)++;
+		else if (!is_literal_char(**at))
+			return false;
+		text[literal->len++] = **at;
+	}
+	return literal->len > 0;
+}
+
+/*
+ * The strings that a regular expression, which must match as a whole, is a
+ * choice among: a|b, (a|b) or (?:a|b).  Their number, or 0 if it is anything
+ * else, or of more than max.
+ */
+static uint32
+regex_alternatives(Bytes pattern, Bytes *literals, uint32 max)
+{
+	const char *at = pattern.data;
+	const char *end = at + pattern.len;
+	uint32		count = 0;
+
+	if (pattern.len > 2 && at[0] == '(' && end[-1] == ')')
+	{
+		at += pattern.len > 3 && at[1] == '?' && at[2] == ':' ? 3 : 1;
+		end--;
+	}
+	for (;; at++)
+	{
+		if (count == max || !take_alternative(&at, end, &literals[count]))
+			return 0;
+		count++;
+		if (at == end)
+			return count;
+	}
+}
+
+/* A regular expression that is a choice among strings: any of them. */
+static IndexNode *
+match_node(const QueryField *field, const QueryValue *pattern, const Facts *known)
+{
+	Bytes		literals[INDEX_MAX_ALTERNATIVES];
+	uint32		count = regex_alternatives(pattern->string, literals, lengthof(literals));
+	IndexNode  *or = node_create(NODE_OR);
+
+	for (uint32 i = 0; i < count; i++)
+	{
+		QueryValue	literal = {.type = QUERY_STRING,.string = literals[i]};
+		IndexNode  *node = equal_node(field, &literal, known);
+
+		if (node == NULL)
+			return NULL;
+		node_add(or, node);
+	}
+	return count > 1 ? or : count == 1 ? or->args[0] : NULL;
+}
+
 static IndexNode *
 compare_node(const Tracequery *q, const QueryExpr *e, const Facts *known)
 {
@@ -907,6 +1005,10 @@ compare_node(const Tracequery *q, const QueryExpr *e, const Facts *known)
 	measure = field_measure(field, known->kind);
 	if (op == COMPARE_EQ)
 		node = equal_node(field, literal, known);
+	else if (op == COMPARE_MATCH)
+		node = match_node(field, literal, known);
+	else if (op == COMPARE_NE && literal->type == QUERY_STATUS)
+		node = other_status_node(literal->integer);
 	else if ((op == COMPARE_GT || op == COMPARE_GE) && measure >= 0 && is_number(literal))
 		node = range_node(measure, known->kind, literal);
 	if (node == NULL && field->scope != SCOPE_INTRINSIC)
@@ -922,8 +1024,17 @@ static IndexNode *expr_node(const Tracequery *q, const QueryExpr *e, const Facts
 static bool
 says(const IndexNode *node, bool failed)
 {
-	return failed ? node->type == NODE_KEY && node->key >> KEY_BITS == INDEX_FAILED_COLUMN :
-		node->type == NODE_RANGE && node->is_of_kind;
+	IndexClass	class = node->key >> KEY_BITS;
+	bool		result = node->type == NODE_OR;
+
+	if (node->type == NODE_KEY)
+		return failed && (class == INDEX_FAILED_COLUMN || class == INDEX_FAILED);
+	if (node->type == NODE_RANGE)
+		return !failed && node->is_of_kind;
+	/* any part of and, all of or */
+	for (uint32 i = 0; i < node->arg_count && result == (node->type == NODE_OR); i++)
+		result = says(node->args[i], failed);
+	return result;
 }
 
 static IndexNode *
@@ -977,6 +1088,9 @@ expr_node(const Tracequery *q, const QueryExpr *e, const Facts *known)
 			if (take_fact(q, e, &facts))
 			{
 				node = node_create(NODE_AND);
+				facts.failed |= known->failed;
+				if (facts.kind < 0)
+					facts.kind = known->kind;
 				add_facts(node, &facts);
 				return node;
 			}

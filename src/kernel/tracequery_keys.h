@@ -77,6 +77,9 @@ typedef enum Measure
 /* A range that needs more keys than these is left to the recheck. */
 #define INDEX_MAX_RANGE_KEYS 64
 
+/* Nor are regular expressions that choose among more strings. */
+#define INDEX_MAX_ALTERNATIVES 64
+
 /* Longer lists are not kept element by element. */
 #define INDEX_MAX_ELEMENTS 32
 

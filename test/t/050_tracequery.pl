@@ -261,7 +261,11 @@ sub random_literal
 }
 
 my %regexes = ('r.*' => qr/\Ar.*\z/s, 'e' => qr/\Ae\z/, '.*e.*' => qr/\A.*e.*\z/s, 'blue|plan' => qr/\A(?:blue|plan)\z/,
-	'(?i)RED' => qr/\Ared\z/i, 's[a-e]+rch' => qr/\As[a-e]+rch\z/);
+	'(?i)RED' => qr/\Ared\z/i, 's[a-e]+rch' => qr/\As[a-e]+rch\z/,
+	# of which the index makes keys
+	'red' => qr/\Ared\z/, 'red|green|m2' => qr/\A(?:red|green|m2)\z/, '(search|r|nope)' => qr/\A(?:search|r|nope)\z/,
+	'(?:answer|m1|a b)' => qr/\A(?:answer|m1|a b)\z/, 'call-1|call-29|call-7' => qr/\Acall-(?:1|29|7)\z/,
+	'agent|re\\\\-try|fetch' => qr/\A(?:agent|re-try|fetch)\z/);
 
 sub random_comparison
 {
@@ -272,7 +276,7 @@ sub random_comparison
 		my $op = pick('=', '!=');
 		return ["$text $op nil", sub { my $there = defined $get->($_[0]); ($op eq '=') != $there }];
 	}
-	if ($dice < 0.18 && ($type eq 's' || $type eq 'any'))
+	if ($dice < 0.18 && ($type eq 's' || $type eq 'any' || $type eq 'id'))
 	{
 		my $re = pick(sort keys %regexes);
 		my $op = pick('=~', '!~');
