@@ -19,9 +19,9 @@ BEGIN ATOMIC
 			'(trace_id, shard, has_closed_root, fragment) SELECT llmtrace.trace_id(t), 0, false, t FROM llmtrace.trajectories_from_otlp('
 			'''{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"00000000000000000000000000000001","spanId":"0000000000000001","name":"x","startTimeUnixNano":"1"}]}]}]}'') t'),
 		-- sketches of the hours and days of those traces, to be made anew
-		('cohort_rollup', 'x."time" IN (SELECT pg_catalog.date_trunc(CASE WHEN x.is_day THEN ''day'' ELSE ''hour'' END, d.started_at, ''UTC'')'
+		('rollup_cell', 'x."time" IN (SELECT pg_catalog.date_trunc(CASE WHEN x.is_day THEN ''day'' ELSE ''hour'' END, d.started_at, ''UTC'')'
 			' FROM llmtrace.directory d WHERE d.trace_id IN (SELECT pg_catalog.unnest($1)))', 'x."time"',
-			'("time", is_day, measure, "by", dims) SELECT pg_catalog.now(), false, pg_catalog.chr(45), pg_catalog.chr(45), pg_catalog.jsonb_build_object()'),
+			'("time", is_day, subject, "by", dims, dists, cats) SELECT pg_catalog.now(), false, pg_catalog.chr(45), pg_catalog.chr(45), pg_catalog.jsonb_build_object(), ARRAY[]::llmtrace.dist[], ARRAY[]::llmtrace.cat[]'),
 		('folded', '(x.started_at, x.trace_id) IN (SELECT d.started_at, d.trace_id FROM llmtrace.directory d WHERE d.trace_id IN (SELECT pg_catalog.unnest($1)))', 'x.started_at', NULL),
 		('directory', 'x.trace_id IN (SELECT pg_catalog.unnest($1))', 'x.started_at', '(trace_id, started_at) SELECT pg_catalog.gen_random_uuid(), pg_catalog.now()'),
 		('annotation', 'x.trace_id IN (SELECT pg_catalog.unnest($1))', 'x.at', '(trace_id, name) SELECT pg_catalog.gen_random_uuid(), pg_catalog.chr(45)'),

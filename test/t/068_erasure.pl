@@ -90,13 +90,13 @@ is(found($before), join(', ', @needles), 'a dump has all of it before');
 my $statistics = "SELECT count(*) FROM pg_stats WHERE concat(most_common_vals, histogram_bounds) ~ 'subject-7f3a|MARK-'";
 cmp_ok($node->safe_psql('erase', $statistics), '>', 0, 'and so have statistics');
 
-my $plan = $node->safe_psql('erase', "SELECT relation, action, row_count FROM llmtrace.erasure_plan('user_id', 'subject-7f3a') WHERE action <> 'out of reach' AND relation <> 'cohort_rollup' ORDER BY 1, 2, 3");
+my $plan = $node->safe_psql('erase', "SELECT relation, action, row_count FROM llmtrace.erasure_plan('user_id', 'subject-7f3a') WHERE action <> 'out of reach' AND relation <> 'rollup_cell' ORDER BY 1, 2, 3");
 is($plan, join("\n", 'annotation|delete|3', 'data set golden|ask|3', 'directory|delete|2', 'folded|delete|2', 'fragments|delete|1', 'ingest_rejected|delete|1', 'outcome|delete|4', 'payloads|delete|3', 'payloads|keep|1',
 	(sort { (split /\|/, $a)[2] <=> (split /\|/, $b)[2] } ('public.drawn|erase from sample|' . $node->safe_psql('erase',
 		"SELECT count(*) FROM drawn WHERE EXISTS (SELECT FROM llmtrace.sample_items(traces) i WHERE i.key LIKE 'abab%' AND right(i.key, 1) IN ('1', '2', '3'))"),
 	'public.drawn|erase from sample|' . $node->safe_psql('erase', "SELECT count(*) FROM drawn WHERE EXISTS (SELECT FROM llmtrace.sample_items(users) i WHERE i.key = 'subject-7f3a')"))), 'sample_lineage|stamp|3'),
 	'the plan names all of it') or diag($plan);
-my $rollups = "SELECT row_count FROM llmtrace.erasure_plan('user_id', 'subject-7f3a') WHERE relation = 'cohort_rollup'";
+my $rollups = "SELECT row_count FROM llmtrace.erasure_plan('user_id', 'subject-7f3a') WHERE relation = 'rollup_cell'";
 cmp_ok($node->safe_psql('erase', $rollups), '>', 0, 'and rollups of the hours in which the traces began');
 cmp_ok($node->safe_psql('erase', "SELECT count(*) FROM llmtrace.erasure_plan('user_id', 'subject-7f3a') WHERE action = 'out of reach'"), '>=', 3, 'and what it cannot reach');
 
