@@ -210,6 +210,8 @@ is_true('erase', 'SELECT bool_and(content IS NOT NULL) FROM llmtrace.messages', 
 # ------------------------------------------------------------------- retention ---
 
 store('plain', '--traces 800');
+# ranks are keyed with it: one large trace more or less is no matter of chance here
+$node->safe_psql('plain', "UPDATE llmtrace.secret SET secret = sha256('plain')");
 my $truth = $node->safe_psql('plain', 'SELECT avg((error_count > 0)::int) FROM llmtrace.traces');
 my $judged = $node->safe_psql('plain', "INSERT INTO llmtrace.annotation (trace_id, name, score) SELECT trace_id, 'tone', 1 FROM llmtrace.traces ORDER BY trace_id LIMIT 12;
 	SELECT string_agg(trace_id::text, ',' ORDER BY trace_id) FROM llmtrace.annotation WHERE source = 'human'");
