@@ -27,7 +27,7 @@ export default {
 				before: ['truncate llmtrace.rollup_dirty', `insert into llmtrace.rollup_dirty values ('2026-01-22', true)`],
 				sql: `select llmtrace.refresh_next(true, '-infinity') is not null as refreshed`,
 			},
-			{ figure: 'drift of all cohorts, tokens', before: ['vacuum (analyze) llmtrace.cohort_rollup'], sql: drift },
+			{ figure: 'drift of all cohorts, tokens', before: ['vacuum (analyze) llmtrace.rollup_cell'], sql: drift },
 			{ figure: 'p99 by tool', sql: p99 },
 			{ figure: 'drift of everything', sql: `select count(*) > 0 from llmtrace.drift_scan('2026-01-24', '2026-01-31')` },
 		],

@@ -5,14 +5,16 @@ CREATE FUNCTION llmtrace.check_measure(name text) RETURNS boolean
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	known text[] := array(SELECT m.name FROM llmtrace.measure m ORDER BY m.name);
+	is_category boolean := (SELECT m.is_category FROM llmtrace.measure m WHERE m.name = check_measure.name);
+	known text[];
 BEGIN
-	IF check_measure.name = ANY (known) THEN
-		RETURN (SELECT m.is_category FROM llmtrace.measure m WHERE m.name = check_measure.name);
+	IF is_category IS NOT NULL THEN
+		RETURN is_category;
 	END IF;
 	BEGIN
 		RETURN llmtrace.check_measure_column(check_measure.name);
 	EXCEPTION WHEN invalid_parameter_value THEN
+		known := array(SELECT m.name FROM llmtrace.measure m ORDER BY m.name);
 		RAISE EXCEPTION 'unknown measure "%"', left(check_measure.name, 80)
 			USING ERRCODE = 'invalid_parameter_value',
 				DETAIL = format('Known are %s, and any other number, text or boolean of traces, model_calls, tool_calls and agent_runs.',
@@ -61,6 +63,9 @@ AS $$
 DECLARE
 	stale bigint;
 BEGIN
+	IF since >= until THEN
+		RETURN;
+	END IF;
 	SELECT count(DISTINCT d."time") INTO stale FROM llmtrace.rollup_dirty d
 	WHERE NOT d.is_day AND d."time" >= since AND d."time" < until;
 	IF stale > 0 THEN
@@ -103,7 +108,8 @@ BEGIN ATOMIC
 			SELECT false, b.is_day, b.start, b.stop FROM llmtrace.rollup_windows(since, until) b) w
 		JOIN llmtrace.cohort_rollup r ON r.is_day = w.is_day AND r."time" >= w.start AND r."time" < w.stop
 	WHERE r.measure = ANY (measures) AND r."by" = ANY (bys)
-	GROUP BY r.measure, r."by", r.dims;
+	-- the column first that tells most rows apart, for sorting
+	GROUP BY r.dims, r.measure, r."by";
 END;
 COMMENT ON FUNCTION llmtrace.rollup_states(text[], text[], timestamptz, timestamptz, timestamptz, timestamptz) IS 'cohorts of measures in two windows, from rollups';
 
@@ -164,22 +170,26 @@ END
 $$;
 COMMENT ON FUNCTION llmtrace.is_kept(text, text[]) IS 'do rollups have a measure by these dimensions, which its view has and which are in the order of the alphabet?';
 
+-- What asks for rollups plans once a session, not five times anew: planning
+-- would take as long as the answer, and the plan is the same for any window.
 CREATE FUNCTION llmtrace.cohort_states(measure text, "by" text[], since timestamptz, until timestamptz,
 	ref_since timestamptz, ref_until timestamptz, matching llmtrace.tracequery DEFAULT NULL)
 	RETURNS TABLE (dims jsonb, ref_dist llmtrace.dist, cur_dist llmtrace.dist, ref_cat llmtrace.cat, cur_cat llmtrace.cat, source text)
-	LANGUAGE plpgsql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
 	names text[] := llmtrace.sorted_names("by");
 BEGIN
 	PERFORM llmtrace.check_measure(measure);
-	-- for its errors
-	PERFORM llmtrace.dims_expression(to_regclass(concat('llmtrace.', split_part(measure, '.', 1))), names);
 	IF matching IS NULL AND llmtrace.is_kept(measure, names) THEN
 		PERFORM llmtrace.notice_stale_rollups(ref_since, ref_until);
 		PERFORM llmtrace.notice_stale_rollups(since, until);
 		RETURN QUERY SELECT s.dims, s.ref_dist, s.cur_dist, s.ref_cat, s.cur_cat, 'rollups'::text
 			FROM llmtrace.rollup_states(ARRAY[measure], ARRAY[array_to_string(names, ',')], since, until, ref_since, ref_until) s;
+		IF NOT FOUND THEN
+			-- perhaps the view has no such dimension: for the error
+			PERFORM llmtrace.dims_expression(to_regclass(concat('llmtrace.', split_part(measure, '.', 1))), names);
+		END IF;
 	ELSE
 		RETURN QUERY SELECT s.*, 'traces'::text
 			FROM llmtrace.trace_states(measure, names, since, until, ref_since, ref_until, matching) s;
@@ -245,7 +255,7 @@ CREATE FUNCTION llmtrace.cohort_drift(measure text, "by" text[] DEFAULT '{}',
 		precision, chi2 double precision, chi2_p double precision, cramers_v double precision, mean_diff double
 		precision, new_keys double precision, gone_keys double precision, verdict text, reason text, p_adjusted
 		double precision, coverage_rate double precision, source text, dims jsonb)
-	LANGUAGE plpgsql STABLE ROWS 20 SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE ROWS 20 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_variable
 BEGIN
@@ -282,7 +292,7 @@ CREATE FUNCTION llmtrace.drift_scan(
 		precision, chi2 double precision, chi2_p double precision, cramers_v double precision, mean_diff double
 		precision, new_keys double precision, gone_keys double precision, verdict text, reason text, p_adjusted
 		double precision, coverage_rate double precision, source text, dims jsonb)
-	LANGUAGE plpgsql STABLE ROWS 1000 SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE ROWS 1000 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_variable
 BEGIN
@@ -295,7 +305,7 @@ BEGIN
 		WITH s AS MATERIALIZED (
 			SELECT row_number() OVER (ORDER BY x.measure, x."by", x.dims) AS place, 'rollups'::text AS source, x.*
 			FROM llmtrace.rollup_states(array(SELECT m.name FROM llmtrace.measure m),
-				array(SELECT DISTINCT array_to_string(k, ',') FROM (SELECT DISTINCT split_part(m.name, '.', 1) AS subject FROM llmtrace.measure m) m,
+				array(SELECT DISTINCT array_to_string(k, ',') FROM (SELECT DISTINCT m.subject FROM llmtrace.measure m) m,
 					llmtrace.kept_cohorts(m.subject) k), since, until, ref_since, ref_until) x
 		), a AS (
 			SELECT array_agg(s.ref_dist ORDER BY s.place) AS ref_dists, array_agg(s.cur_dist ORDER BY s.place) AS cur_dists,
@@ -406,7 +416,7 @@ CREATE FUNCTION llmtrace.cohort_summary(measure text, "by" text[] DEFAULT '{}',
 	RETURNS TABLE (cohort text, weighted_count double precision, mean double precision, p50 double precision,
 		p95 double precision, p99 double precision, min double precision, max double precision,
 		true_rate double precision, coverage_rate double precision, source text, dims jsonb)
-	LANGUAGE plpgsql STABLE ROWS 20 SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE ROWS 20 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_variable
 BEGIN

@@ -19,9 +19,9 @@ BEGIN ATOMIC
 			'(trace_id, shard, has_closed_root, fragment) SELECT llmtrace.trace_id(t), 0, false, t FROM llmtrace.trajectories_from_otlp('
 			'''{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"00000000000000000000000000000001","spanId":"0000000000000001","name":"x","startTimeUnixNano":"1"}]}]}]}'') t'),
 		-- sketches of the hours and days of those traces, to be made anew
-		('cohort_rollup', 'x."time" IN (SELECT pg_catalog.date_trunc(CASE WHEN x.is_day THEN ''day'' ELSE ''hour'' END, d.started_at, ''UTC'')'
+		('rollup_cell', 'x."time" IN (SELECT pg_catalog.date_trunc(CASE WHEN x.is_day THEN ''day'' ELSE ''hour'' END, d.started_at, ''UTC'')'
 			' FROM llmtrace.directory d WHERE d.trace_id IN (SELECT pg_catalog.unnest($1)))', 'x."time"',
-			'("time", is_day, measure, "by", dims) SELECT pg_catalog.now(), false, pg_catalog.chr(45), pg_catalog.chr(45), pg_catalog.jsonb_build_object()'),
+			'("time", is_day, subject, "by", dims, dists, cats) SELECT pg_catalog.now(), false, pg_catalog.chr(45), pg_catalog.chr(45), pg_catalog.jsonb_build_object(), ARRAY[]::llmtrace.dist[], ARRAY[]::llmtrace.cat[]'),
 		('folded', '(x.started_at, x.trace_id) IN (SELECT d.started_at, d.trace_id FROM llmtrace.directory d WHERE d.trace_id IN (SELECT pg_catalog.unnest($1)))', 'x.started_at', NULL),
 		('directory', 'x.trace_id IN (SELECT pg_catalog.unnest($1))', 'x.started_at', '(trace_id, started_at) SELECT pg_catalog.gen_random_uuid(), pg_catalog.now()'),
 		('annotation', 'x.trace_id IN (SELECT pg_catalog.unnest($1))', 'x.at', '(trace_id, name) SELECT pg_catalog.gen_random_uuid(), pg_catalog.chr(45)'),
@@ -111,7 +111,7 @@ BEGIN
 			SELECT p.trace_id, p.fragment FROM llmtrace.fragments p WHERE ids IS NULL OR p.trace_id IN (SELECT unnest(ids))) t
 		WHERE EXISTS (SELECT FROM llmtrace.legal_hold h WHERE h.kind = 'trace_id' AND h.subject = llmtrace.trace_hex(t.trace_id))
 			OR EXISTS (SELECT FROM llmtrace.span_rows(t.trajectory) s
-				JOIN llmtrace.legal_hold h ON h.subject = CASE h.kind WHEN 'user_id' THEN s.user_id
+				JOIN llmtrace.legal_hold h ON llmtrace.short_text(h.subject) = CASE h.kind WHEN 'user_id' THEN s.user_id
 					WHEN 'conversation_id' THEN s.conversation_id WHEN 'tenant_id' THEN s.tenant_id END));
 END
 $$;
@@ -211,8 +211,10 @@ BEGIN
 	END IF;
 	FOR place IN SELECT * FROM llmtrace.subject_relations() LOOP
 		relation := place.relation;
-		action := CASE WHEN mode = 'delete' OR relation = 'ingest_rejected' THEN 'delete' WHEN relation IN ('folded', 'annotation') THEN 'redact' ELSE 'keep' END;
-		note := CASE WHEN action = 'delete' THEN NULL WHEN relation = 'annotation' THEN 'comments go' ELSE 'numbers, names and ids stay' END;
+		action := CASE WHEN mode = 'delete' OR relation = 'ingest_rejected' THEN 'delete' WHEN relation IN ('folded', 'annotation') THEN 'redact'
+			WHEN relation = 'fragments' THEN 'fold first' ELSE 'keep' END;
+		note := CASE WHEN action = 'delete' THEN NULL WHEN relation = 'annotation' THEN 'comments and corrections go'
+			WHEN relation = 'fragments' THEN 'erase_subject refuses while there are some' ELSE 'numbers, names and ids stay' END;
 		EXECUTE format('SELECT count(*), sum(pg_column_size(x.*)), min(%s) FROM llmtrace.%I x WHERE %s', place.oldest, place.relation, place.condition)
 		INTO row_count, byte_count, oldest USING ids, subject, conversations;
 		RETURN NEXT;
@@ -353,10 +355,19 @@ DECLARE
 	n bigint;
 	counts jsonb := '{}';
 BEGIN
+	-- what waits has no row to be marked, and its bodies would count as its own again once they are somebody else's
+	SELECT count(DISTINCT p.trace_id) INTO n FROM llmtrace.fragments p WHERE p.trace_id IN (SELECT unnest(ids));
+	IF n > 0 THEN
+		RAISE EXCEPTION '% traces of this subject wait to be folded', n
+			USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = 'Only folded traces can be redacted. Nothing was changed.',
+				HINT = 'CALL llmtrace.fold(quiet_for => ''0''), then try again.';
+	END IF;
 	FOR place IN
 		VALUES ('folded', 'UPDATE llmtrace.folded x SET keep_reason = ''redacted'' WHERE (x.started_at, x.trace_id) IN'
 				' (SELECT d.started_at, d.trace_id FROM llmtrace.directory d WHERE d.trace_id IN (SELECT unnest($1)))', NULL),
-			('annotation', 'UPDATE llmtrace.annotation x SET comment = NULL WHERE x.comment IS NOT NULL AND x.trace_id IN (SELECT unnest($1))', NULL),
+			-- a correction says what should have been said, in either column
+			('annotation', 'UPDATE llmtrace.annotation x SET comment = NULL, label = CASE WHEN x.name <> ''correction'' THEN x.label END'
+				' WHERE (x.comment IS NOT NULL OR x.label IS NOT NULL AND x.name = ''correction'') AND x.trace_id IN (SELECT unnest($1))', NULL),
 			('sample_lineage', 'UPDATE llmtrace.sample_lineage x SET body_hashes = NULL WHERE x.trace_id IN (SELECT unnest($1))', NULL),
 			('ingest_rejected', 'DELETE FROM llmtrace.ingest_rejected x WHERE strpos(x.reason, $2) > 0', '(reason) SELECT pg_catalog.chr(45)')
 	LOOP
@@ -410,4 +421,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION llmtrace.erase_subject(text, text, text, text) IS
-'Erases a subject (kind user_id, conversation_id, tenant_id or trace_id) in one transaction. Mode delete: the traces of which a span is the subject''s, whole; what waits to be folded; bodies that no other trace refers to; annotations and outcomes; the traces'' keys in samples, whose thresholds stay; ids in sample_lineage. Mode redact: what was said, that is bodies that no other trace refers to and comments on the traces, while these stay, with ids and short attributes. An error, and nothing changed, if one of them is in legal_hold. erasure_log gets counts and digests. Folding and ingest wait meanwhile. VACUUM afterwards; erasure_plan tells what is out of reach.';
+'Erases a subject (kind user_id, conversation_id, tenant_id or trace_id) in one transaction. Mode delete: the traces of which a span is the subject''s, whole; what waits to be folded; bodies that no other trace refers to; annotations and outcomes; the traces'' keys in samples, whose thresholds stay; ids in sample_lineage. Mode redact: what was said, that is bodies that no other trace refers to, comments on the traces and corrections, while these stay, with ids and short attributes; they must have been folded. An error, and nothing changed, if one of them is in legal_hold. erasure_log gets counts and digests. Folding and ingest wait meanwhile. VACUUM afterwards; erasure_plan tells what is out of reach.';

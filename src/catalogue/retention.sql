@@ -62,7 +62,7 @@ BEGIN
 	END IF;
 	CREATE TEMP TABLE llmtrace_keep (trace_id uuid, started_at timestamptz, stratum jsonb, failed boolean, has_bodies boolean,
 		always boolean, score float8, rank float8, own_bytes bigint, body_bytes bigint DEFAULT 0, p float8 DEFAULT 1, body_p float8 DEFAULT 1,
-		is_dropped boolean DEFAULT false, is_demoted boolean DEFAULT false, tau float8, body_tau float8);
+		is_dropped boolean DEFAULT false, is_demoted boolean DEFAULT false, tau float8, body_tau float8, planned_at timestamptz DEFAULT now());
 	EXECUTE format($sql$
 		INSERT INTO pg_temp.llmtrace_keep (trace_id, started_at, stratum, failed, has_bodies, always, score, rank, own_bytes)
 		SELECT w.*, CASE WHEN w.always THEN 0 ELSE llmtrace.keep_rank(w.trace_id) / w.score END, w2.bytes
@@ -118,7 +118,7 @@ BEGIN
 	INSERT INTO llmtrace.retention_log (since, until, stratum, budget_bytes, trace_count, failed_count, always_count,
 		dropped_count, demoted_count, threshold, body_threshold)
 	SELECT retain_plan.since, retain_plan.until, llmtrace.cohort_label(k.stratum), retain_plan.budget_bytes, count(*), count(*) FILTER (WHERE k.failed),
-		count(*) FILTER (WHERE k.always), count(*) FILTER (WHERE k.is_dropped), count(*) FILTER (WHERE k.is_demoted), min(k.tau), min(k.body_tau)
+		count(*) FILTER (WHERE k.always), 0, 0, min(k.tau), min(k.body_tau)
 	FROM pg_temp.llmtrace_keep k GROUP BY k.stratum;
 	RETURN (SELECT coalesce(sum(k.own_bytes) FILTER (WHERE NOT k.is_dropped), 0)
 			+ coalesce(sum(k.body_bytes) FILTER (WHERE NOT k.is_dropped AND NOT k.is_demoted), 0)
@@ -155,7 +155,7 @@ BEGIN
 		SELECT k.started_at, k.trace_id FROM pg_temp.llmtrace_keep k ORDER BY k.started_at, k.trace_id LIMIT batch_size
 	), taken AS (
 		DELETE FROM pg_temp.llmtrace_keep k USING first f WHERE k.started_at = f.started_at AND k.trace_id = f.trace_id
-		RETURNING k.trace_id, k.started_at, k.has_bodies, k.always, k.p, k.body_p, k.is_dropped, k.is_demoted
+		RETURNING k.trace_id, k.started_at, k.stratum, k.has_bodies, k.always, k.p, k.body_p, k.is_dropped, k.is_demoted, k.planned_at
 	)
 	SELECT t.*, false AS is_spared FROM taken t;
 	-- what was judged, put on hold or moved meanwhile stays as it is
@@ -184,6 +184,10 @@ BEGIN
 		keep_reason = CASE WHEN f.keep_reason = 'redacted' THEN 'redacted' WHEN b.is_demoted OR NOT b.has_bodies THEN 'demoted' WHEN b.always THEN 'rule' ELSE 'drawn' END
 	FROM pg_temp.llmtrace_batch b
 	WHERE NOT b.is_dropped AND NOT b.is_spared AND f.started_at = b.started_at AND f.trace_id = b.trace_id;
+	UPDATE llmtrace.retention_log l SET dropped_count = l.dropped_count + b.dropped, demoted_count = l.demoted_count + b.demoted
+	FROM (SELECT llmtrace.cohort_label(b.stratum) AS stratum, b.planned_at, count(*) FILTER (WHERE b.is_dropped) AS dropped, count(*) FILTER (WHERE b.is_demoted) AS demoted
+			FROM pg_temp.llmtrace_batch b WHERE NOT b.is_spared GROUP BY b.stratum, b.planned_at) b
+	WHERE l.retained_at = b.planned_at AND l.stratum = b.stratum;
 	DROP TABLE pg_temp.llmtrace_batch;
 END
 $$;

@@ -42,7 +42,7 @@ cursor_varint_slow(Cursor *c, const char *what)
 
 /* The same of 128 bits, of which 126 are used. */
 uint128
-cursor_varint128(Cursor *c, const char *what)
+cursor_varint128_slow(Cursor *c, const char *what)
 {
 	uint128		v = 0;
 

@@ -35,7 +35,7 @@ typedef struct Cursor
 
 extern void bytes_corrupt(const char *what) pg_attribute_noreturn();
 extern uint64 cursor_varint_slow(Cursor *c, const char *what);
-extern uint128 cursor_varint128(Cursor *c, const char *what);
+extern uint128 cursor_varint128_slow(Cursor *c, const char *what);
 extern void put_varint128(StringInfo buf, uint128 v);
 extern int	bytes_compare(Bytes a, Bytes b);
 
@@ -170,6 +170,23 @@ cursor_long_varint(Cursor *c, const char *what)
 		return v;
 	}
 	return cursor_varint(c, what);
+}
+
+/* A varint of up to 126 bits, which seldom needs more than eight bytes. */
+static inline uint128
+cursor_varint128(Cursor *c, const char *what)
+{
+	uint64		v;
+	const uint8 *next;
+
+	if (likely(c->at < c->end && *c->at < 0x80))
+		return *c->at++;
+	if (likely(cursor_left(c) >= 8) && likely((next = varint_at(c->at, &v)) != NULL))
+	{
+		c->at = next;
+		return v;
+	}
+	return cursor_varint128_slow(c, what);
 }
 
 /* A number below a limit, such as an index. */

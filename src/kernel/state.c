@@ -127,18 +127,7 @@ cursor_float8(Cursor *c, const char *type)
 	return bits_double(load_uint64(cursor_take(c, sizeof(uint64), type)));
 }
 
-/* A weight that was written without its last `shift` bits, 0..20. */
-int128
-cursor_weight(Cursor *c, int shift, const char *type)
-{
-	uint128		raw = cursor_varint128(c, type);
-
-	if (raw > (uint128) WEIGHT_TOTAL_MAX >> shift)
-		state_corrupt(type, "A weight is too large.");
-	return (int128) (raw << shift);
-}
-
-/* A sum of weighted numbers, likewise. */
+/* A sum of weighted numbers that was written without its last `shift` bits. */
 int128
 cursor_amount(Cursor *c, int shift, const char *type)
 {

@@ -70,10 +70,20 @@ extern void state_corrupt(const char *type, const char *detail) pg_attribute_nor
 extern void state_check_form(const char *type, StringInfo form, const void *bytes, size_t len);
 extern int32 cursor_int(Cursor *c, int32 min, int32 max, const char *type);
 extern double cursor_float8(Cursor *c, const char *type);
-extern int128 cursor_weight(Cursor *c, int shift, const char *type);
 extern int128 cursor_amount(Cursor *c, int shift, const char *type);
 extern void put_int(StringInfo out, int32 value);
 extern void put_float8(StringInfo out, double value);
+
+/* A weight that was written without its last `shift` bits, 0..20. */
+static inline int128
+cursor_weight(Cursor *c, int shift, const char *type)
+{
+	uint128		raw = cursor_varint128(c, type);
+
+	if (unlikely(raw > (uint128) WEIGHT_TOTAL_MAX >> shift))
+		state_corrupt(type, "A weight is too large.");
+	return (int128) (raw << shift);
+}
 
 /*
  * The weights of a state have a common number of trailing zero bits (20 for

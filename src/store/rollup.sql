@@ -8,16 +8,22 @@
 
 CREATE TABLE llmtrace.measure (
 	name text PRIMARY KEY CHECK (name ~ '^[a-z_]+\.[a-z0-9_]+$'),
+	subject text NOT NULL GENERATED ALWAYS AS (split_part(name, '.', 1)) STORED,
+	place integer NOT NULL CHECK (place > 0),
 	is_category boolean NOT NULL,
-	trace_correlation double precision NOT NULL DEFAULT 1 CHECK (trace_correlation BETWEEN 0 AND 1)
+	trace_correlation double precision NOT NULL DEFAULT 1 CHECK (trace_correlation BETWEEN 0 AND 1),
+	UNIQUE (subject, place)
 );
 COMMENT ON TABLE llmtrace.measure IS 'what rollups keep the distributions of: columns of views; filled by add_measure';
 COMMENT ON COLUMN llmtrace.measure.name IS 'view and column: model_calls.input_tokens';
+COMMENT ON COLUMN llmtrace.measure.subject IS 'the view';
+COMMENT ON COLUMN llmtrace.measure.place IS 'where its states are in rollup_cell: a number among the measures of the view that does not change';
 COMMENT ON COLUMN llmtrace.measure.is_category IS 'counts of texts, not a distribution of numbers';
 COMMENT ON COLUMN llmtrace.measure.trace_correlation IS 'how alike the calls of one trace are: with 1, which is safe, a trace counts as one observation, with 0 every call; set by estimate_trace_correlation';
 
-INSERT INTO llmtrace.measure (name, is_category)
-VALUES ('traces.duration_ms', false), ('traces.cost_usd', false), ('traces.span_count', false), ('traces.depth', false),
+INSERT INTO llmtrace.measure (name, is_category, place)
+SELECT v.name, v.is_category, row_number() OVER (PARTITION BY split_part(v.name, '.', 1))
+FROM (VALUES ('traces.duration_ms', false), ('traces.cost_usd', false), ('traces.span_count', false), ('traces.depth', false),
 	('traces.input_tokens', false), ('traces.output_tokens', false), ('traces.model_call_count', false),
 	('traces.tool_call_count', false), ('traces.retry_count', false), ('traces.error_count', false),
 	('traces.is_error', true),
@@ -25,7 +31,7 @@ VALUES ('traces.duration_ms', false), ('traces.cost_usd', false), ('traces.span_
 	('model_calls.output_tokens', false), ('model_calls.cost_usd', false), ('model_calls.model', true),
 	('model_calls.finish_reason', true), ('model_calls.is_error', true),
 	('tool_calls.duration_ms', false), ('tool_calls.attempt', false), ('tool_calls.tool_name', true),
-	('tool_calls.is_error', true), ('tool_calls.error_type', true);
+	('tool_calls.is_error', true), ('tool_calls.error_type', true)) v (name, is_category);
 
 CREATE TABLE llmtrace.kept_cohort (
 	"by" text[] PRIMARY KEY CHECK (cardinality("by") > 0)
@@ -37,19 +43,33 @@ INSERT INTO llmtrace.kept_cohort ("by")
 VALUES ('{service_name}'), ('{service_version}'), ('{environment}'), ('{region}'), ('{feature}'), ('{tenant_id}'),
 	('{agent_name}'), ('{prompt_version}'), ('{prompt_hash}'), ('{model}'), ('{model_requested}'), ('{tool_name}');
 
-CREATE TABLE llmtrace.cohort_rollup (
+-- All measures of a cohort are in one row: most states of an hour are smaller
+-- than what a row and its index entries take.
+CREATE TABLE llmtrace.rollup_cell (
 	"time" timestamptz NOT NULL,
 	is_day boolean NOT NULL,
-	measure text NOT NULL,
+	subject text NOT NULL,
 	"by" text NOT NULL,
 	dims jsonb NOT NULL,
-	dist llmtrace.dist,
-	cat llmtrace.cat
-);
+	dists llmtrace.dist[] NOT NULL,
+	cats llmtrace.cat[] NOT NULL,
+	CHECK (cardinality(dists) = cardinality(cats))
+) WITH (toast_tuple_target = 8160);
+ALTER TABLE llmtrace.rollup_cell ALTER COLUMN dists SET STORAGE MAIN, ALTER COLUMN cats SET STORAGE MAIN;
 -- values can be longer than an index allows, so they are in none
-CREATE INDEX cohort_rollup_measure_idx ON llmtrace.cohort_rollup (measure, "by", is_day, "time");
-CREATE INDEX cohort_rollup_time_idx ON llmtrace.cohort_rollup ("time", is_day);
-COMMENT ON TABLE llmtrace.cohort_rollup IS 'the distribution of a measure in a cohort, of the traces that started in an hour or a day (UTC); made by refresh_rollups';
+CREATE INDEX rollup_cell_subject_idx ON llmtrace.rollup_cell (subject, "by", is_day, "time");
+CREATE INDEX rollup_cell_time_idx ON llmtrace.rollup_cell ("time", is_day);
+COMMENT ON TABLE llmtrace.rollup_cell IS 'the distributions of all measures of a view in a cohort, of the traces that started in an hour or a day (UTC); made by refresh_rollups, and shown by cohort_rollup';
+COMMENT ON COLUMN llmtrace.rollup_cell.subject IS 'the view: traces, model_calls, tool_calls or agent_runs';
+COMMENT ON COLUMN llmtrace.rollup_cell.dists IS 'of measures that are numbers, by measure.place; NULL in place of others';
+COMMENT ON COLUMN llmtrace.rollup_cell.cats IS 'of measures that are categories, likewise';
+
+CREATE VIEW llmtrace.cohort_rollup WITH (security_invoker = true) AS
+SELECT c."time", c.is_day, m.name AS measure, c."by", c.dims, c.dists[m.place] AS dist, c.cats[m.place] AS cat
+FROM llmtrace.rollup_cell c JOIN llmtrace.measure m ON m.subject = c.subject
+-- hours that were not refreshed since have nothing of a new measure
+WHERE m.place <= cardinality(c.dists);
+COMMENT ON VIEW llmtrace.cohort_rollup IS 'The distribution of a measure in a cohort, of the traces that started in an hour or a day (UTC). Example: SELECT "time", llmtrace.dist_quantile(dist, 0.9) FROM llmtrace.cohort_rollup WHERE measure = ''traces.duration_ms'' AND "by" = ''feature'' AND is_day ORDER BY "time"';
 COMMENT ON COLUMN llmtrace.cohort_rollup."time" IS 'start of the hour or day';
 COMMENT ON COLUMN llmtrace.cohort_rollup.is_day IS 'is it a day, the sum of its hours?';
 COMMENT ON COLUMN llmtrace.cohort_rollup.measure IS 'as in table measure';
@@ -83,7 +103,7 @@ BEGIN ATOMIC
 		SELECT llmtrace.hour_of(d.started_at) FROM llmtrace.directory d
 		WHERE d.started_at >= since AND d.started_at < until
 		UNION
-		SELECT r."time" FROM llmtrace.cohort_rollup r
+		SELECT r."time" FROM llmtrace.rollup_cell r
 		WHERE NOT r.is_day AND r."time" >= llmtrace.hour_of(since) AND r."time" < until
 		RETURNING "time")
 	SELECT count(*) FROM marked;
@@ -146,12 +166,14 @@ COMMENT ON FUNCTION llmtrace.folded_column(text, text[], text) IS 'SQL of a view
 CREATE FUNCTION llmtrace.rollup_query(subject text) RETURNS text
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_variable
 DECLARE
 	of_view text[] := llmtrace.view_columns(subject);
 	cohorts text;
 	columns text;
 	aggregates text;
-	cells text;
+	dists text;
+	cats text;
 BEGIN
 	SELECT string_agg(format('(%L, %s, jsonb_build_object(%s))', array_to_string(k."by", ','), coalesce(c.has_value, 'true'), c.members), ', ')
 	INTO cohorts
@@ -161,22 +183,21 @@ BEGIN
 				string_agg(format('%L, %s', d.name, d.value), ', ' ORDER BY d.name) AS members
 			FROM (SELECT n.name, llmtrace.folded_column(subject, of_view, n.name) AS value FROM unnest(k."by") n (name)) d) c;
 	SELECT string_agg(format('(%s)::%s AS m%s', llmtrace.folded_column(subject, of_view, split_part(m.name, '.', 2)),
-				CASE WHEN m.is_category THEN 'text' ELSE 'float8' END, m.rank), ', '),
+				CASE WHEN m.is_category THEN 'text' ELSE 'float8' END, m.place), ', ') FILTER (WHERE m.name IS NOT NULL),
 		string_agg(format('llmtrace.%s(x.m%s, x.sample_weight) AS m%s',
-				CASE WHEN m.is_category THEN 'cat_agg' ELSE 'dist_agg' END, m.rank, m.rank), ', '),
-		string_agg(format('(%L, %s)', m.name,
-				CASE WHEN m.is_category THEN format('NULL, llmtrace.cat_clustered(a.m%s, 1 + %s * (s.size - 1))', m.rank, m.trace_correlation)
-					ELSE format('llmtrace.dist_clustered(a.m%s, 1 + %s * (s.size - 1)), NULL::llmtrace.cat', m.rank, m.trace_correlation) END), ', ')
-	INTO columns, aggregates, cells
-	FROM (SELECT m.name, m.is_category, m.trace_correlation, row_number() OVER (ORDER BY m.is_category, m.name) AS rank
-			FROM llmtrace.measure m WHERE split_part(m.name, '.', 1) = subject) m;
+				CASE WHEN m.is_category THEN 'cat_agg' ELSE 'dist_agg' END, m.place, m.place), ', ') FILTER (WHERE m.name IS NOT NULL),
+		string_agg(CASE WHEN NOT m.is_category THEN format('llmtrace.dist_clustered(a.m%s, 1 + %s * (s.size - 1))', m.place, m.trace_correlation) ELSE 'NULL' END, ', ' ORDER BY p.place),
+		string_agg(CASE WHEN m.is_category THEN format('llmtrace.cat_clustered(a.m%s, 1 + %s * (s.size - 1))', m.place, m.trace_correlation) ELSE 'NULL' END, ', ' ORDER BY p.place)
+	INTO columns, aggregates, dists, cats
+	FROM generate_series(1, (SELECT max(x.place) FROM llmtrace.measure x WHERE x.subject = rollup_query.subject)) p (place)
+		LEFT JOIN llmtrace.measure m ON m.subject = rollup_query.subject AND m.place = p.place;
 	IF columns IS NULL THEN
 		RETURN NULL;
 	END IF;
 	-- the calls of a trace are no independent observations
 	RETURN format($sql$
 		WITH x AS MATERIALIZED (
-			SELECT k."by", k.dims, t.trace_id, coalesce(t.sample_weight, 1) AS sample_weight, %s
+			SELECT k."by", k.dims, t.trace_id, coalesce(t.sample_weight, 1) / coalesce(t.keep_probability, 1) AS sample_weight, %s
 			FROM llmtrace.folded t %s
 				CROSS JOIN LATERAL (VALUES %s) k ("by", has_value, dims)
 			WHERE k.has_value AND t.started_at >= $1 AND t.started_at < $1 + interval '1 hour'
@@ -188,15 +209,14 @@ BEGIN
 		), a AS (
 			SELECT x."by", x.dims, %s FROM x GROUP BY x."by", x.dims
 		)
-		INSERT INTO llmtrace.cohort_rollup ("time", is_day, measure, "by", dims, dist, cat)
-		SELECT $1, false, c.measure, a."by", a.dims, c.dist, c.cat
+		INSERT INTO llmtrace.rollup_cell ("time", is_day, subject, "by", dims, dists, cats)
+		SELECT $1, false, %L, a."by", a.dims, ARRAY[%s]::llmtrace.dist[], ARRAY[%s]::llmtrace.cat[]
 		FROM a LEFT JOIN cluster z ON z."by" = a."by" AND z.dims = a.dims
-			CROSS JOIN LATERAL (SELECT greatest(coalesce(z.size, 1), 1) AS size) s
-			CROSS JOIN LATERAL (VALUES %s) c (measure, dist, cat)$sql$,
+			CROSS JOIN LATERAL (SELECT greatest(coalesce(z.size, 1), 1) AS size) s$sql$,
 		columns,
 		CASE subject WHEN 'traces' THEN '' ELSE
 			format('CROSS JOIN LATERAL llmtrace.%I(t.trajectory) s', left(subject, -1) || '_rows') END,
-		cohorts, aggregates, cells);
+		cohorts, aggregates, subject, dists, cats);
 END
 $$;
 COMMENT ON FUNCTION llmtrace.rollup_query(text) IS 'SQL that makes the rollups of an hour ($1) of a view''s measures; NULL if it has none';
@@ -222,13 +242,16 @@ BEGIN
 		DELETE FROM llmtrace.rollup_dirty d WHERE d.is_day = days AND d."time" = marked;
 		EXIT WHEN FOUND;
 	END LOOP;
-	DELETE FROM llmtrace.cohort_rollup r WHERE r.is_day = days AND r."time" = marked;
+	DELETE FROM llmtrace.rollup_cell r WHERE r.is_day = days AND r."time" = marked;
 	IF days THEN
-		INSERT INTO llmtrace.cohort_rollup ("time", is_day, measure, "by", dims, dist, cat)
-		SELECT marked, true, r.measure, r."by", r.dims, llmtrace.dist_merge_agg(r.dist), llmtrace.cat_merge_agg(r.cat)
-		FROM llmtrace.cohort_rollup r
-		WHERE NOT r.is_day AND r."time" >= marked AND r."time" < marked + interval '24 hours'
-		GROUP BY r.measure, r."by", r.dims;
+		INSERT INTO llmtrace.rollup_cell ("time", is_day, subject, "by", dims, dists, cats)
+		SELECT marked, true, s.subject, s."by", s.dims, array_agg(s.dist ORDER BY s.place), array_agg(s.cat ORDER BY s.place)
+		FROM (
+			SELECT c.subject, c."by", c.dims, u.place, llmtrace.dist_merge_agg(u.dist) AS dist, llmtrace.cat_merge_agg(u.cat) AS cat
+			FROM llmtrace.rollup_cell c CROSS JOIN LATERAL ROWS FROM (unnest(c.dists), unnest(c.cats)) WITH ORDINALITY u (dist, cat, place)
+			WHERE NOT c.is_day AND c."time" >= marked AND c."time" < marked + interval '24 hours'
+			GROUP BY c.subject, c."by", c.dims, u.place) s
+		GROUP BY s.subject, s."by", s.dims;
 	ELSE
 		FOREACH subject IN ARRAY ARRAY['traces', 'model_calls', 'tool_calls', 'agent_runs'] LOOP
 			query := llmtrace.rollup_query(subject);
@@ -314,7 +337,10 @@ CREATE PROCEDURE llmtrace.add_measure(name text)
 	LANGUAGE plpgsql
 AS $$
 BEGIN
-	INSERT INTO llmtrace.measure AS m (name, is_category) VALUES (name, llmtrace.check_measure_column(name)) ON CONFLICT DO NOTHING;
+	INSERT INTO llmtrace.measure (name, is_category, place)
+	SELECT add_measure.name, llmtrace.check_measure_column(add_measure.name), coalesce(pg_catalog.max(m.place), 0) OPERATOR(pg_catalog.+) 1
+	FROM llmtrace.measure m WHERE m.subject OPERATOR(pg_catalog.=) pg_catalog.split_part(add_measure.name, '.', 1)
+	ON CONFLICT ON CONSTRAINT measure_pkey DO NOTHING;
 	PERFORM llmtrace.mark_hours();
 	COMMIT;
 	CALL llmtrace.refresh_rollups();

@@ -87,7 +87,7 @@ COMMENT ON COLUMN llmtrace.retention_log.budget_bytes IS 'the budget of all stra
 COMMENT ON COLUMN llmtrace.retention_log.trace_count IS 'traces that there were';
 COMMENT ON COLUMN llmtrace.retention_log.failed_count IS 'of them, those in which a span failed';
 COMMENT ON COLUMN llmtrace.retention_log.always_count IS 'of them, those that a rule keeps';
-COMMENT ON COLUMN llmtrace.retention_log.dropped_count IS 'traces dropped';
-COMMENT ON COLUMN llmtrace.retention_log.demoted_count IS 'traces that lost their bodies';
+COMMENT ON COLUMN llmtrace.retention_log.dropped_count IS 'traces dropped so far';
+COMMENT ON COLUMN llmtrace.retention_log.demoted_count IS 'traces that lost their bodies so far';
 COMMENT ON COLUMN llmtrace.retention_log.threshold IS 'rank divided by score below which traces were kept; NULL if none was dropped';
 COMMENT ON COLUMN llmtrace.retention_log.body_threshold IS 'the same for bodies';

@@ -80,7 +80,7 @@ sub check
 	my @wrong = grep { $_->[1] ne 't' || $_->[2] ne '0' } map { rows($_) } @against;
 	is_deeply(\@wrong, [], "$when, rollups are what the views give");
 	my $kept = sql($content);
-	sql('TRUNCATE llmtrace.cohort_rollup; SELECT llmtrace.mark_hours()');
+	sql('TRUNCATE llmtrace.rollup_cell; SELECT llmtrace.mark_hours()');
 	sql('CALL llmtrace.refresh_rollups()');
 	is(sql($content), $kept, "$when, they are the same to the byte when all are made anew");
 	is(sql('SELECT count(*) FROM llmtrace.rollup_lag'), '0', "$when, nothing is stale then");
@@ -144,11 +144,8 @@ sql('CALL llmtrace.refresh_rollups()');
 is(sql(q{SELECT min("time") FROM llmtrace.cohort_rollup WHERE NOT is_day}) ge '2026-01-29 05:00', 1, 'what is dropped is dropped from rollups');
 check('after retention');
 
-# What erasure does: rows go, and their hours are marked.
-sql(q{
-SELECT llmtrace.mark_hours();
-DELETE FROM llmtrace.folded WHERE tenant_id = (SELECT min(tenant_id) FROM llmtrace.folded);
-DELETE FROM llmtrace.directory d WHERE NOT EXISTS (SELECT FROM llmtrace.folded f WHERE f.trace_id = d.trace_id)});
+cmp_ok(sql(q{SELECT trace_count FROM llmtrace.erase_subject('tenant_id', (SELECT min(tenant_id) FROM llmtrace.folded))}), '>', 0, 'a tenant is erased');
+cmp_ok(sql('SELECT count(*) FROM llmtrace.rollup_lag'), '>', 0, 'which marks hours');
 sql('CALL llmtrace.refresh_rollups()');
 check('after erasure');
 
@@ -176,6 +173,13 @@ finish($_) or fail('a refresh among others failed') for @running;
 sql('CALL llmtrace.refresh_rollups()');
 check('after three at the same time');
 
+# What takes long says how far it is.
+sql(q{CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1.8); RETURN NULL; END';
+CREATE TRIGGER slowly AFTER INSERT ON llmtrace.rollup_cell FOR EACH STATEMENT EXECUTE FUNCTION slowly();
+SELECT llmtrace.mark_hours(max("time")) FROM llmtrace.rollup_cell WHERE NOT is_day});
+like(notices('CALL llmtrace.refresh_rollups()'), qr/rollups: 1 of 1 hours, up to 2026-01/, 'progress is told');
+sql('DROP FUNCTION slowly CASCADE');
+
 # ----------------------------------------------------------------- bad input ---
 
 sub fails
@@ -199,6 +203,36 @@ for my $call (q{keep_cohort('{tennant_id}')}, q{keep_cohort('{}')}, q{add_measur
 	isnt($status, 0, "$call is refused");
 }
 is(sql(q{SELECT DISTINCT verdict FROM llmtrace.cohort_drift('traces.depth', '{feature}', since => '2026-01-30', until => '2026-01-30 03:00') WHERE n_ref > 0 AND n_cur > 0}), 'insufficient_data', 'too little data is a verdict');
+
+# ------------------------------------------------------- weights, and measures ---
+
+my $half = sql('SELECT sum(pg_column_size(trajectory)) / 2 FROM llmtrace.folded');
+cmp_ok((split /\|/, sql("CALL llmtrace.retain($half)"))[2], '>', 0, 'traces are dropped by chance');
+cmp_ok(sql('SELECT count(*) FROM llmtrace.rollup_lag'), '>', 0, 'which marks hours, for the others weigh more');
+sql('CALL llmtrace.refresh_rollups()');
+cmp_ok(sql(q{SELECT sum(llmtrace.dist_count(dist)) FROM llmtrace.cohort_rollup WHERE measure = 'traces.span_count' AND "by" = '' AND is_day}), '>',
+	sql('SELECT count(*) FROM llmtrace.folded'), 'and they stand for those that went');
+check('after traces were dropped by chance');
+
+# A measure that is no more, or not yet, is in no one's way.
+sql(q{DELETE FROM llmtrace.measure WHERE name = 'model_calls.ttft_ms'});
+sql('CALL llmtrace.refresh_rollups()');
+check('without a measure in the middle');
+is(sql(q{SELECT count(*) FROM llmtrace.cohort_rollup WHERE measure = 'model_calls.ttft_ms'}), '0', 'it is gone');
+sql(q{INSERT INTO llmtrace.measure (name, is_category, place) VALUES ('model_calls.ttft_ms', false, 20)});
+is(sql(q{SELECT count(*) FROM llmtrace.cohort_rollup WHERE measure = 'model_calls.ttft_ms'}), '0', 'hours that were not refreshed have nothing of a new one');
+sql('SELECT llmtrace.mark_hours()');
+sql('CALL llmtrace.refresh_rollups()');
+check('with a measure beyond a gap');
+is(sql(q{SELECT abs(sum(llmtrace.dist_count(dist)) / (SELECT sum(sample_weight) FILTER (WHERE ttft_ms IS NOT NULL) FROM llmtrace.model_calls) - 1) < 1e-5 FROM llmtrace.cohort_rollup WHERE measure = 'model_calls.ttft_ms' AND "by" = '' AND NOT is_day}), 't', 'it has all');
+
+# Views of rollups say what the traces do.
+is(sql(q{SELECT count(*) > 10 AND bool_and(abs(m.weighted_count - t.n) < 1e-5 * t.n AND abs(m.mean - t.mean) < 1e-5 * t.mean AND m.p99 <= t.max * 1.01)
+	FROM llmtrace.cohort_metric m JOIN (SELECT llmtrace.hour_of(started_at) AS "time", sum(sample_weight) AS n, sum(span_count * sample_weight) / sum(sample_weight) AS mean, max(span_count) AS max
+		FROM llmtrace.traces GROUP BY 1) t ON t."time" = m."time" WHERE m.measure = 'traces.span_count' AND m."by" = ''}), 't', 'cohort_metric');
+is(sql(q{SELECT count(*) > 1 AND bool_and(abs(m.true_rate - t.rate) < 1e-5 AND abs(m.weighted_count - t.n) < 1e-5 * t.n)
+	FROM llmtrace.cohort_metric_daily m JOIN (SELECT date_trunc('day', started_at, 'UTC') AS "time", tool_name, sum(sample_weight) AS n, sum(sample_weight * is_error::int) / sum(sample_weight) AS rate
+		FROM llmtrace.tool_calls GROUP BY 1, 2) t ON t."time" = m."time" AND m.cohort = 'tool_name=' || t.tool_name WHERE m.measure = 'tool_calls.is_error' AND m."by" = 'tool_name'}), 't', 'cohort_metric_daily');
 
 # -------------------------------------------------------- what is planted is found ---
 
@@ -227,6 +261,17 @@ is_deeply(found('tool_calls.is_error', '{tool_name}', $failing->{from}), ["tool_
 is_deeply(found('tool_calls.attempt', '{tool_name}', $failing->{from}), ["tool_name=$failing->{tool}"], 'the retries of it, and of no other');
 is_deeply(found('model_calls.model', '{model_requested}', $swapped->{from}), ["model_requested=$swapped->{requested}"], 'the model that is swapped, and no other');
 is_deeply(found('tool_calls.duration_ms', '{tool_name}', $failing->{from}), [], 'no tool has become slower');
+is_deeply([ planted(q{SELECT cohort, "time" FROM llmtrace.drift_daily WHERE measure = 'tool_calls.is_error' AND "by" = 'tool_name' AND verdict = 'drifted' ORDER BY "time" LIMIT 1}) ],
+	[ [ "tool_name=$failing->{tool}", $failing->{from} =~ /^(\S{10})/ ? "$1 00:00:00+00" : '' ] ], 'the first day that differs is that of the tool');
+is_deeply([ planted(q{SELECT DISTINCT cohort FROM llmtrace.drift_daily WHERE measure = 'tool_calls.is_error' AND "by" = 'tool_name' AND verdict = 'drifted'}) ],
+	[ ["tool_name=$failing->{tool}"] ], 'days of no other differ');
+is_deeply([ planted("SELECT f.feature FROM (SELECT DISTINCT feature FROM llmtrace.traces) f, llmtrace.input_drift('$growth->{from}', '2026-01-31', '2026-01-17', feature => f.feature) d WHERE d.dimension = 'input_tokens' AND d.is_drifted") ],
+	[ [ $growth->{feature} ] ], 'what users send has become longer, where it has, and nowhere else');
+is_deeply([ planted("SELECT cohort, metric FROM llmtrace.behavior_diff('$swapped->{from}', '2026-01-31', '2026-01-17', NULL, '{model_requested}') WHERE is_significant") ],
+	[ [ "model_requested=$swapped->{requested}", 'model_calls.model' ] ], 'the model that answers is what is new of it');
+is_deeply([ planted(q{SELECT prompt_name, prompt_version, prompt_hash, round(sum(call_count)), round(sum(weighted_count)), min(first_seen), max(last_seen), round(sum(error_rate * weighted_count)) FROM llmtrace.prompt_versions('2026-01-17', '2026-01-31') GROUP BY 1, 2, 3 ORDER BY 1, 2, 3}) ],
+	[ planted(q{SELECT prompt_name, prompt_version, prompt_hash, count(*), round(sum(sample_weight)), min(started_at), max(started_at), sum(is_error::int) FROM llmtrace.model_calls WHERE kind = 'llm' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3}) ],
+	'prompt_versions');
 
 # Before anything is planted nothing is found, over all measures and cohorts:
 # the chance of a false alarm at all is alpha for a scan of no change.

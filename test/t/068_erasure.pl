@@ -90,13 +90,13 @@ is(found($before), join(', ', @needles), 'a dump has all of it before');
 my $statistics = "SELECT count(*) FROM pg_stats WHERE concat(most_common_vals, histogram_bounds) ~ 'subject-7f3a|MARK-'";
 cmp_ok($node->safe_psql('erase', $statistics), '>', 0, 'and so have statistics');
 
-my $plan = $node->safe_psql('erase', "SELECT relation, action, row_count FROM llmtrace.erasure_plan('user_id', 'subject-7f3a') WHERE action <> 'out of reach' AND relation <> 'cohort_rollup' ORDER BY 1, 2, 3");
+my $plan = $node->safe_psql('erase', "SELECT relation, action, row_count FROM llmtrace.erasure_plan('user_id', 'subject-7f3a') WHERE action <> 'out of reach' AND relation <> 'rollup_cell' ORDER BY 1, 2, 3");
 is($plan, join("\n", 'annotation|delete|3', 'data set golden|ask|3', 'directory|delete|2', 'folded|delete|2', 'fragments|delete|1', 'ingest_rejected|delete|1', 'outcome|delete|4', 'payloads|delete|3', 'payloads|keep|1',
 	(sort { (split /\|/, $a)[2] <=> (split /\|/, $b)[2] } ('public.drawn|erase from sample|' . $node->safe_psql('erase',
 		"SELECT count(*) FROM drawn WHERE EXISTS (SELECT FROM llmtrace.sample_items(traces) i WHERE i.key LIKE 'abab%' AND right(i.key, 1) IN ('1', '2', '3'))"),
 	'public.drawn|erase from sample|' . $node->safe_psql('erase', "SELECT count(*) FROM drawn WHERE EXISTS (SELECT FROM llmtrace.sample_items(users) i WHERE i.key = 'subject-7f3a')"))), 'sample_lineage|stamp|3'),
 	'the plan names all of it') or diag($plan);
-my $rollups = "SELECT row_count FROM llmtrace.erasure_plan('user_id', 'subject-7f3a') WHERE relation = 'cohort_rollup'";
+my $rollups = "SELECT row_count FROM llmtrace.erasure_plan('user_id', 'subject-7f3a') WHERE relation = 'rollup_cell'";
 cmp_ok($node->safe_psql('erase', $rollups), '>', 0, 'and rollups of the hours in which the traces began');
 cmp_ok($node->safe_psql('erase', "SELECT count(*) FROM llmtrace.erasure_plan('user_id', 'subject-7f3a') WHERE action = 'out of reach'"), '>=', 3, 'and what it cannot reach');
 
@@ -109,6 +109,8 @@ for my $call ("erase_subject('user_id', 'subject-7f3a')", "erase_subject('user_i
 	like($on_hold, qr/on legal hold/, "$call is refused");
 }
 is($node->safe_psql('erase', "SELECT action, row_count FROM llmtrace.erasure_plan('user_id', 'subject-7f3a') WHERE relation = 'legal_hold'"), 'blocks all|3', 'the plan says so');
+is($node->safe_psql('erase', "SELECT cardinality(llmtrace.held_traces())"), 3, 'of all traces those');
+is($node->safe_psql('erase', "BEGIN; INSERT INTO llmtrace.legal_hold (kind, subject) VALUES ('user_id', repeat('long ', 100)); SELECT say(9, repeat('long ', 100), 'x'); SELECT cardinality(llmtrace.held_traces()); ROLLBACK") =~ s/^\s+//r, 4, 'one of a long name, too');
 is($node->safe_psql('erase', "SELECT trace_count FROM llmtrace.drop_before('2021-12-01')"), '0', 'what is before all that is on hold may go');
 $node->safe_psql('erase', 'DELETE FROM llmtrace.legal_hold; ANALYZE llmtrace.legal_hold');
 
@@ -180,19 +182,25 @@ is_true('erase', 'SELECT bool_and(content IS NOT NULL) FROM llmtrace.messages', 
 # What was said goes, the rest stays.
 {
 	my $who = 'other-2';
-	$node->safe_psql('erase', "INSERT INTO llmtrace.annotation (trace_id, name, comment, score) SELECT trace_id, 'tone', 'MARK-comment', 0.5 FROM llmtrace.traces WHERE user_id = '$who'; SELECT llmtrace.eval_sample_take('silver', 'test', 1000, since => '2026-01-01')");
+	$node->safe_psql('erase', "INSERT INTO llmtrace.annotation (trace_id, name, comment, label, score) SELECT trace_id, n.name, n.comment, n.label, 0.5
+		FROM llmtrace.traces, (VALUES ('tone', 'MARK-comment', 'polite'), ('correction', NULL, 'MARK-correction')) n (name, comment, label) WHERE user_id = '$who'; SELECT llmtrace.eval_sample_take('silver', 'test', 1000, since => '2026-01-01')");
 	is($node->safe_psql('erase', "SELECT count(*) FROM llmtrace.messages WHERE user_id = '$who' AND content = 'nothing to hide, either'"), 1, 'something was said');
 	my $other = "SELECT string_agg(md5(m::text), '' ORDER BY m::text) FROM llmtrace.messages m WHERE user_id IS DISTINCT FROM '$who'";
 	my ($said, $rows) = map { $node->safe_psql('erase', $_) } $other, 'SELECT count(*), sum(span_count) FROM llmtrace.traces';
+	$node->safe_psql('erase', "SELECT say(8, '$who', 'of today')");
+	my (undef, undef, $waits) = $node->psql('erase', "SELECT * FROM llmtrace.erase_subject('user_id', '$who', 'redact')");
+	like($waits, qr/1 traces of this subject wait to be folded.*fold\(quiet_for/s, 'what waits to be folded is not half redacted');
+	is($node->safe_psql('erase', "SELECT row_count FROM llmtrace.erasure_plan('user_id', '$who', 'redact') WHERE action = 'fold first'"), 1, 'the plan says so');
+	$node->safe_psql('erase', "DELETE FROM llmtrace.fragments");
 	my $will = $node->safe_psql('erase', "SELECT relation, action, row_count FROM llmtrace.erasure_plan('user_id', '$who', 'redact') WHERE action IN ('redact', 'delete') AND row_count > 0 ORDER BY 1");
-	is($will, "annotation|redact|1\nfolded|redact|1\npayloads|delete|1\nsample_lineage|redact|2", 'the plan of it') or diag($will);
-	is($node->safe_psql('erase', "SELECT trace_count, row_count, body_count, datasets FROM llmtrace.erase_subject('user_id', '$who', 'redact')"), '1|4|1|{golden,silver}', 'redacted');
+	is($will, "annotation|redact|2\nfolded|redact|1\npayloads|delete|1\nsample_lineage|redact|2", 'the plan of it') or diag($will);
+	is($node->safe_psql('erase', "SELECT trace_count, row_count, body_count, datasets FROM llmtrace.erase_subject('user_id', '$who', 'redact')"), '1|5|1|{golden,silver}', 'redacted');
 	my $dump = dump_of('erase');
-	is(join(', ', grep { index($dump, $_) >= 0 } 'nothing to hide, either', 'MARK-comment'), '', 'a dump has nothing of it');
-	is($node->safe_psql('erase', $statistics =~ s/subject-7f3a\|MARK-/nothing to hide, either|MARK-comment/r), '0', 'nor have statistics');
+	is(join(', ', grep { index($dump, $_) >= 0 } 'nothing to hide, either', 'MARK-'), '', 'a dump has nothing of it');
+	is($node->safe_psql('erase', $statistics =~ s/subject-7f3a\|MARK-/nothing to hide, either|MARK-/r), '0', 'nor have statistics');
 	is($node->safe_psql('erase', $other), $said, 'others still say what they said');
 	is($node->safe_psql('erase', 'SELECT count(*), sum(span_count) FROM llmtrace.traces'), $rows, 'traces are there');
-	is($node->safe_psql('erase', "SELECT score, comment IS NULL FROM llmtrace.annotation a JOIN llmtrace.traces t USING (trace_id) WHERE user_id = '$who' AND name = 'tone'"), '0.5|t', 'scores stay, comments go');
+	is($node->safe_psql('erase', "SELECT score, comment IS NULL, label FROM llmtrace.annotation a JOIN llmtrace.traces t USING (trace_id) WHERE user_id = '$who' ORDER BY name DESC"), "0.5|t|polite\n0.5|t|", 'scores and labels stay, comments and corrections go');
 	is($node->safe_psql('erase', "SELECT count(*) FROM llmtrace.eval_sample(1000, since => '2026-01-01') e JOIN llmtrace.traces t ON t.trace_id = e.trace_id::uuid WHERE user_id = '$who'"), 0, 'no eval set has it');
 	is_true('erase', "SELECT count(*) = 1 AND bool_and(subject_digest = llmtrace.erasure_digest('$who')) FROM llmtrace.erasure_log WHERE mode = 'redact'", 'the log says so');
 	is($node->safe_psql('erase', "SELECT trace_count, body_count FROM llmtrace.erase_subject('user_id', '$who')"), '1|0', 'and it can be erased afterwards');
@@ -202,6 +210,8 @@ is_true('erase', 'SELECT bool_and(content IS NOT NULL) FROM llmtrace.messages', 
 # ------------------------------------------------------------------- retention ---
 
 store('plain', '--traces 800');
+# ranks are keyed with it: one large trace more or less is no matter of chance here
+$node->safe_psql('plain', "UPDATE llmtrace.secret SET secret = sha256('plain')");
 my $truth = $node->safe_psql('plain', 'SELECT avg((error_count > 0)::int) FROM llmtrace.traces');
 my $judged = $node->safe_psql('plain', "INSERT INTO llmtrace.annotation (trace_id, name, score) SELECT trace_id, 'tone', 1 FROM llmtrace.traces ORDER BY trace_id LIMIT 12;
 	SELECT string_agg(trace_id::text, ',' ORDER BY trace_id) FROM llmtrace.annotation WHERE source = 'human'");
@@ -266,6 +276,7 @@ like($retained_error, qr/terminating connection/, 'it is killed');
 $node->safe_psql('killed', 'DROP TRIGGER slowly ON llmtrace.directory; DROP FUNCTION slowly');
 is_true('killed', $consistent, 'nothing is half done');
 is_true('killed', 'SELECT count(*) FILTER (WHERE keep_reason IS NULL) > 100 AND count(*) FILTER (WHERE keep_reason IS NOT NULL) > 20 AND count(*) < 800 FROM llmtrace.folded', 'some is done');
+is_true('killed', 'SELECT sum(dropped_count) = 800 - (SELECT count(*) FROM llmtrace.folded) FROM llmtrace.retention_log', 'the log has what was done');
 is_true('killed', 'SELECT max(f.started_at) < min(u.started_at) FROM llmtrace.folded f, llmtrace.folded u WHERE f.keep_reason IS NOT NULL AND u.keep_reason IS NULL', 'in order of time');
 $node->safe_psql('killed', "CALL llmtrace.retain($budget, strata => '{feature}')");
 is_true('killed', "SELECT sum(pg_column_size(trajectory)) <= $budget AND bool_and(keep_reason IS NOT NULL) FROM llmtrace.folded", 'the next call goes on');
