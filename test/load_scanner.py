@@ -86,6 +86,21 @@ def check_broken(module, rng):
     assert all(g in found for g in good), text
 
 
+def check_long(module, rng):
+    """A document that is too long is left out, and no other, on any line."""
+    limit, module.MAX_DOCUMENT = module.MAX_DOCUMENT, 400
+    try:
+        lines = [json.dumps({'resourceSpans': ['x' * rng.randrange(800)]},
+                            indent=rng.choice([None, 1]))
+                 for _ in range(5)]
+        data = '\n'.join(lines).encode()
+        found = scan(module, data, lambda: rng.randrange(1, 300))
+    finally:
+        module.MAX_DOCUMENT = limit
+    assert [d.body is None for d in found] == [len(l) > 400 for l in lines] \
+        or any(395 < len(l) <= 405 for l in lines), (lines, found)
+
+
 def main():
     """Check many random files."""
     module = load_module()
@@ -94,6 +109,7 @@ def main():
     for _ in range(ROUNDS):
         check_forms(module, rng)
         check_broken(module, rng)
+        check_long(module, rng)
 
 
 if __name__ == '__main__':

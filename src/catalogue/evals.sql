@@ -216,7 +216,7 @@ BEGIN
 		SELECT llmtrace.span_attributes(t, of_ordinal) AS attributes
 	), said AS (
 		SELECT coalesce(r.event_number, 0) AS event_number, coalesce(r.item_number, r.flat[2]::integer, 0) AS number, f.rank, r.key,
-			llmtrace.body_json((SELECT p.body FROM llmtrace.payloads p WHERE p.day = r.day AND p.hash = r.hash LIMIT 1)) AS body,
+			llmtrace.body_json(llmtrace.body(r.day, r.hash)) AS body,
 			CASE WHEN r.flat IS NOT NULL THEN coalesce(
 				a.attributes ->> (r.flat[1] || '.' || r.flat[2] || '.message.role'),
 				a.attributes ->> (r.flat[1] || '.' || r.flat[2] || '.role')) END AS role
@@ -245,7 +245,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION llmtrace.span_messages(llmtrace.trajectory, integer, text) IS
-'what a span was told (input), said (output) or was set up with (system): an array of {role, content or parts}, or {"text": ...} where it was a text alone; NULL if bodies are not kept. Needs the privilege to read payloads.';
+'what a span was told (input), said (output) or was set up with (system): an array of {role, content or parts}, or {"text": ...} where it was a text alone; NULL if bodies are not kept. Needs the privilege to read bodies.';
 
 CREATE FUNCTION llmtrace.eval_content(t llmtrace.trajectory, of_span text)
 	RETURNS TABLE (input jsonb, output jsonb, tools_called jsonb, retrieval_context jsonb)
@@ -268,7 +268,7 @@ BEGIN ATOMIC
 		FROM (SELECT min(k.ordinal) AS asked FROM talk k WHERE k.role = 'input') q
 	), call AS MATERIALIZED (
 		SELECT b.ordinal, pg_catalog.jsonb_object_agg(b.what,
-			llmtrace.body_json((SELECT p.body FROM llmtrace.payloads p WHERE p.day = b.day AND p.hash = b.hash LIMIT 1))) AS said
+			llmtrace.body_json(llmtrace.body(b.day, b.hash))) AS said
 		FROM (
 			SELECT DISTINCT ON (r.ordinal, w.what) r.ordinal, w.what, r.day, r.hash
 			FROM ref r
@@ -293,13 +293,13 @@ BEGIN ATOMIC
 				ORDER BY s.ordinal)
 			FROM span s LEFT JOIN call c ON c.ordinal = s.ordinal
 			WHERE s.kind = 'tool') END,
-		(SELECT pg_catalog.jsonb_agg(llmtrace.body_json((SELECT p.body FROM llmtrace.payloads p WHERE p.day = r.day AND p.hash = r.hash LIMIT 1)) ORDER BY r.ordinal, r.item_number, r.key)
+		(SELECT pg_catalog.jsonb_agg(llmtrace.body_json(llmtrace.body(r.day, r.hash)) ORDER BY r.ordinal, r.item_number, r.key)
 			FROM ref r JOIN span s ON s.ordinal = r.ordinal
 			WHERE r.role = 'documents' AND r.key !~ 'metadata' AND (s.span_id = of_span OR of_span IS NULL))
 	FROM told d;
 END;
 COMMENT ON FUNCTION llmtrace.eval_content(llmtrace.trajectory, text) IS
-'What was said in a trace, or in one span of it: input of the first span that has one, output of the same or of the last model call, the tools'' calls {name, arguments, output}, the documents retrieved. Needs the privilege to read payloads.';
+'What was said in a trace, or in one span of it: input of the first span that has one, output of the same or of the last model call, the tools'' calls {name, arguments, output}, the documents retrieved. Needs the privilege to read bodies.';
 
 CREATE FUNCTION llmtrace.eval_facts(t llmtrace.trajectory, of_span text) RETURNS TABLE (span_id text, metadata jsonb)
 	LANGUAGE sql STABLE ROWS 1
@@ -348,7 +348,7 @@ DECLARE
 	kept float8;
 	skipped bigint := 0;
 BEGIN
-	IF bodies AND NOT has_table_privilege('llmtrace.payloads', 'SELECT') THEN
+	IF bodies AND NOT has_function_privilege('llmtrace.body(date, uuid)', 'EXECUTE') THEN
 		RAISE EXCEPTION 'permission denied for message bodies'
 			USING ERRCODE = 'insufficient_privilege',
 				HINT = format('SELECT llmtrace.grant_payload_reader(%L) gives it; with bodies => false, ids and weights come without.', current_user);
@@ -505,7 +505,7 @@ BEGIN ATOMIC
 	FROM llmtrace.eval_sample(n, strata, matching, per, allocation, policy, seed, since, until) e;
 END;
 COMMENT ON FUNCTION llmtrace.eval_sample_promptfoo(integer, text[], llmtrace.tracequery, text, text, text, bigint, timestamptz, timestamptz) IS
-'eval_sample as test cases of promptfoo, one a line: vars input (what the user said last) and messages (all of it, as JSON), assert equals where there is a correction, metadata. psql -XAtqc "SELECT llmtrace.eval_sample_promptfoo(n => 200)" > tests.jsonl. Needs the privilege to read payloads. Example: SELECT llmtrace.eval_sample_promptfoo(n => 20, strata => ''{feature}'', seed => 7)';
+'eval_sample as test cases of promptfoo, one a line: vars input (what the user said last) and messages (all of it, as JSON), assert equals where there is a correction, metadata. psql -XAtqc "SELECT llmtrace.eval_sample_promptfoo(n => 200)" > tests.jsonl. Needs the privilege to read bodies. Example: SELECT llmtrace.eval_sample_promptfoo(n => 20, strata => ''{feature}'', seed => 7)';
 
 CREATE FUNCTION llmtrace.eval_sample_inspect(n integer DEFAULT 200, strata text[] DEFAULT '{}', matching llmtrace.tracequery DEFAULT NULL,
 	per text DEFAULT 'trace', allocation text DEFAULT 'equal', policy text DEFAULT 'uniform', seed bigint DEFAULT 0,
@@ -520,7 +520,7 @@ BEGIN ATOMIC
 	FROM llmtrace.eval_sample(n, strata, matching, per, allocation, policy, seed, since, until) e;
 END;
 COMMENT ON FUNCTION llmtrace.eval_sample_inspect(integer, text[], llmtrace.tracequery, text, text, text, bigint, timestamptz, timestamptz) IS
-'eval_sample as samples of Inspect (json_dataset reads the lines): id, input as chat messages, target (empty where there is no correction), metadata. Needs the privilege to read payloads. Example: SELECT llmtrace.eval_sample_inspect(n => 20, strata => ''{feature}'', seed => 7)';
+'eval_sample as samples of Inspect (json_dataset reads the lines): id, input as chat messages, target (empty where there is no correction), metadata. Needs the privilege to read bodies. Example: SELECT llmtrace.eval_sample_inspect(n => 20, strata => ''{feature}'', seed => 7)';
 
 CREATE FUNCTION llmtrace.eval_sample_openai(n integer DEFAULT 200, strata text[] DEFAULT '{}', matching llmtrace.tracequery DEFAULT NULL,
 	per text DEFAULT 'trace', allocation text DEFAULT 'equal', policy text DEFAULT 'uniform', seed bigint DEFAULT 0,
@@ -534,7 +534,7 @@ BEGIN ATOMIC
 	FROM llmtrace.eval_sample(n, strata, matching, per, allocation, policy, seed, since, until) e;
 END;
 COMMENT ON FUNCTION llmtrace.eval_sample_openai(integer, text[], llmtrace.tracequery, text, text, text, bigint, timestamptz, timestamptz) IS
-'eval_sample as samples of OpenAI Evals, one a line: input as chat messages, ideal where there is a correction (its matching evals need one: filter by it), metadata. Needs the privilege to read payloads. Example: SELECT llmtrace.eval_sample_openai(n => 20, strata => ''{feature}'', seed => 7)';
+'eval_sample as samples of OpenAI Evals, one a line: input as chat messages, ideal where there is a correction (its matching evals need one: filter by it), metadata. Needs the privilege to read bodies. Example: SELECT llmtrace.eval_sample_openai(n => 20, strata => ''{feature}'', seed => 7)';
 
 CREATE FUNCTION llmtrace.eval_sample_deepeval(n integer DEFAULT 200, strata text[] DEFAULT '{}', matching llmtrace.tracequery DEFAULT NULL,
 	per text DEFAULT 'trace', allocation text DEFAULT 'equal', policy text DEFAULT 'uniform', seed bigint DEFAULT 0,
@@ -558,7 +558,7 @@ BEGIN ATOMIC
 	FROM llmtrace.eval_sample(n, strata, matching, per, allocation, policy, seed, since, until) e;
 END;
 COMMENT ON FUNCTION llmtrace.eval_sample_deepeval(integer, text[], llmtrace.tracequery, text, text, text, bigint, timestamptz, timestamptz) IS
-'eval_sample as goldens of DeepEval, one a line: input (what the user said last), actual_output, expected_output where there is a correction, retrieval_context, tools_called {name, input_parameters, output}, additional_metadata. Needs the privilege to read payloads. Example: SELECT llmtrace.eval_sample_deepeval(n => 20, strata => ''{feature}'', seed => 7)';
+'eval_sample as goldens of DeepEval, one a line: input (what the user said last), actual_output, expected_output where there is a correction, retrieval_context, tools_called {name, input_parameters, output}, additional_metadata. Needs the privilege to read bodies. Example: SELECT llmtrace.eval_sample_deepeval(n => 20, strata => ''{feature}'', seed => 7)';
 
 CREATE FUNCTION llmtrace.eval_sample_langsmith(n integer DEFAULT 200, strata text[] DEFAULT '{}', matching llmtrace.tracequery DEFAULT NULL,
 	per text DEFAULT 'trace', allocation text DEFAULT 'equal', policy text DEFAULT 'uniform', seed bigint DEFAULT 0,
@@ -573,7 +573,7 @@ BEGIN ATOMIC
 	FROM llmtrace.eval_sample(n, strata, matching, per, allocation, policy, seed, since, until) e;
 END;
 COMMENT ON FUNCTION llmtrace.eval_sample_langsmith(integer, text[], llmtrace.tracequery, text, text, text, bigint, timestamptz, timestamptz) IS
-'eval_sample as examples of LangSmith, one a line, for create_examples: inputs {messages}, outputs {output} where there is a correction, metadata, split. Without source_run_id, which names runs of LangSmith''s own. Needs the privilege to read payloads. Example: SELECT llmtrace.eval_sample_langsmith(n => 20, strata => ''{feature}'', seed => 7)';
+'eval_sample as examples of LangSmith, one a line, for create_examples: inputs {messages}, outputs {output} where there is a correction, metadata, split. Without source_run_id, which names runs of LangSmith''s own. Needs the privilege to read bodies. Example: SELECT llmtrace.eval_sample_langsmith(n => 20, strata => ''{feature}'', seed => 7)';
 
 CREATE FUNCTION llmtrace.eval_sample_phoenix(n integer DEFAULT 200, strata text[] DEFAULT '{}', matching llmtrace.tracequery DEFAULT NULL,
 	per text DEFAULT 'trace', allocation text DEFAULT 'equal', policy text DEFAULT 'uniform', seed bigint DEFAULT 0,
@@ -589,7 +589,7 @@ BEGIN ATOMIC
 	FROM llmtrace.eval_sample(n, strata, matching, per, allocation, policy, seed, since, until) e;
 END;
 COMMENT ON FUNCTION llmtrace.eval_sample_phoenix(integer, text[], llmtrace.tracequery, text, text, text, bigint, timestamptz, timestamptz) IS
-'eval_sample as examples of Phoenix, one a line: input {messages}, output {output} (empty without a correction), metadata, splits, span_id. Needs the privilege to read payloads. Example: SELECT llmtrace.eval_sample_phoenix(n => 20, strata => ''{feature}'', seed => 7)';
+'eval_sample as examples of Phoenix, one a line: input {messages}, output {output} (empty without a correction), metadata, splits, span_id. Needs the privilege to read bodies. Example: SELECT llmtrace.eval_sample_phoenix(n => 20, strata => ''{feature}'', seed => 7)';
 
 -- --------------------------------------------------------------- lineage ---
 

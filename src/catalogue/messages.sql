@@ -1,7 +1,9 @@
--- Bodies of messages, for those who may read payloads.
+-- Bodies of messages, for those who may read them.
 
+-- With the owner's rights: who may call this reads the bodies to which traces
+-- refer that he may read, for nobody guesses a hash, and no others.
 CREATE FUNCTION llmtrace.body(day date, hash uuid) RETURNS text
-	LANGUAGE sql STABLE PARALLEL SAFE STRICT
+	LANGUAGE sql STABLE PARALLEL SAFE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT p.body FROM llmtrace.payloads p WHERE p.day = body.day AND p.hash = body.hash LIMIT 1;
 END;
@@ -32,7 +34,7 @@ SELECT t.trace_id,
 FROM llmtrace.trajectories t
 	CROSS JOIN LATERAL llmtrace.payload_refs(t.trajectory) r
 	CROSS JOIN LATERAL (SELECT llmtrace.body(r.day, r.hash) AS body) b;
-COMMENT ON VIEW llmtrace.messages IS 'One row a body: a message, a tool''s arguments or result, a long attribute. Needs the privilege to read payloads (grant_payload_reader). Example: SELECT part, message_number, role, content FROM llmtrace.messages WHERE started_at > now() - interval ''1 day'' LIMIT 10';
+COMMENT ON VIEW llmtrace.messages IS 'One row a body: a message, a tool''s arguments or result, a long attribute. For those who may read bodies (grant_payload_reader). Example: SELECT part, message_number, role, content FROM llmtrace.messages WHERE started_at > now() - interval ''1 day'' LIMIT 10';
 COMMENT ON COLUMN llmtrace.messages.trace_id IS 'id of the trace';
 COMMENT ON COLUMN llmtrace.messages.span_id IS 'id of the span that has it';
 COMMENT ON COLUMN llmtrace.messages.ordinal IS 'place of that span in the trace, from 1';
@@ -80,7 +82,7 @@ BEGIN ATOMIC
 		GROUP BY r.hash) x;
 END;
 COMMENT ON FUNCTION llmtrace.restore_bodies(llmtrace.trajectory) IS
-'A stored trace with its bodies put back. Needs the privilege to read payloads. Example: SELECT llmtrace.span_attributes(llmtrace.restore_bodies(llmtrace.trace(''4bf92f35'')), 1)';
+'A stored trace with its bodies put back. For those who may read them (grant_payload_reader). Example: SELECT llmtrace.span_attributes(llmtrace.restore_bodies(llmtrace.trace(''4bf92f35'')), 1)';
 
 CREATE FUNCTION llmtrace.export_otlp(trace_id uuid) RETURNS text
 	LANGUAGE sql STABLE PARALLEL SAFE STRICT
@@ -88,4 +90,4 @@ BEGIN ATOMIC
 	SELECT llmtrace.to_otlp(llmtrace.restore_bodies(llmtrace.stored_trace(trace_id)));
 END;
 COMMENT ON FUNCTION llmtrace.export_otlp(uuid) IS
-'A stored trace as OTLP/JSON with its bodies, for any collector. Needs the privilege to read payloads. NULL if there is no such trace.';
+'A stored trace as OTLP/JSON with its bodies, for any collector. For those who may read them (grant_payload_reader). NULL if there is no such trace.';

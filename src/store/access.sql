@@ -43,11 +43,12 @@ CREATE FUNCTION llmtrace.grant_payload_reader(role regrole) RETURNS void
 AS $$
 BEGIN
 	PERFORM llmtrace.grant_reader(role);
-	EXECUTE format('GRANT SELECT ON llmtrace.payloads, llmtrace.messages TO %s', role);
+	EXECUTE format('GRANT SELECT ON llmtrace.messages TO %s', role);
+	EXECUTE format('GRANT EXECUTE ON FUNCTION llmtrace.body(date, uuid) TO %s', role);
 END
 $$;
 COMMENT ON FUNCTION llmtrace.grant_payload_reader(regrole) IS
-'grant_reader, and message bodies: prompts, answers, tools'' arguments and results. Example: SELECT llmtrace.grant_payload_reader(''reviewer'')';
+'grant_reader, and the message bodies of the traces that the role may read: prompts, answers, tools'' arguments and results. Example: SELECT llmtrace.grant_payload_reader(''reviewer'')';
 
 CREATE FUNCTION llmtrace.grant_writer(role regrole) RETURNS void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

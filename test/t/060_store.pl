@@ -3,6 +3,8 @@
 use strict;
 use warnings;
 
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -187,13 +189,18 @@ is($node->safe_psql('postgres', 'SELECT string_agg(DISTINCT what, \' \') FROM ev
 
 $node->safe_psql('postgres', ingest('a3', '01', 70, 'acme') . ingest('b3', '01', 70, 'globex') . ingest('a1', '03', 6, 'acme'));
 $node->safe_psql('postgres', q{
-CREATE ROLE acme LOGIN;
-SELECT llmtrace.grant_payload_reader('acme');
-ALTER TABLE llmtrace.folded ENABLE ROW LEVEL SECURITY;
-ALTER TABLE llmtrace.fragments ENABLE ROW LEVEL SECURITY;
-CREATE POLICY of_tenant ON llmtrace.folded TO acme USING (tenant_id = 'acme');
-CREATE POLICY of_tenant ON llmtrace.fragments TO acme USING (tenant_id = 'acme');
+INSERT INTO llmtrace.annotation (trace_id, name, comment)
+SELECT trace_id, 'said', 'of ' || tenant_id FROM llmtrace.folded WHERE tenant_id IS NOT NULL;
+INSERT INTO llmtrace.outcome (task_id, trace_id, conversation_id, success)
+SELECT 'task of ' || tenant_id, trace_id, 'talk of ' || tenant_id, true FROM llmtrace.folded WHERE tenant_id IS NOT NULL;
+INSERT INTO llmtrace.outcome (task_id) VALUES ('task of nobody, maybe globex');
+INSERT INTO llmtrace.legal_hold (kind, subject, reason) VALUES ('tenant_id', 'globex', 'globex is sued');
+INSERT INTO llmtrace.change_event (kind, subject) VALUES ('deploy', 'service');
 });
+$node->safe_psql('postgres', 'CALL llmtrace.refresh_rollups()');
+# The policies are those of the documentation.
+my ($policies) = slurp_file(abs_path(dirname(__FILE__) . '/../../docs/access.md')) =~ /^```sql\n(.*?)^```/ms;
+$node->safe_psql('postgres', $policies);
 my $ids = "SELECT string_agg(DISTINCT right(trace_id::text, 2), ' ') FROM";
 is(as('acme', "$ids llmtrace.$_"), 'a1 a2 a3', "of its own tenant, pending ones too: $_") for qw(traces trajectories messages);
 is(as('acme', "$ids llmtrace.folded"), 'a1 a2', 'folded');
@@ -203,6 +210,55 @@ is(as('acme', "SELECT llmtrace.export_otlp('00000000-0000-0000-0000-0000000000b1
 like(as('acme', "SELECT finding FROM llmtrace.doctor_store()"), qr/^2 traces/m, 'nor by the doctor');
 is(as('acme', 'SELECT trace_count FROM llmtrace.fold_backlog'), '2', 'nor by the backlog');
 is(as('reader', "SELECT count(*) FROM llmtrace.traces"), '0', 'who has no policy sees nothing');
+is(as('staff', "$ids llmtrace.traces"), $node->safe_psql('postgres', "$ids llmtrace.traces"), 'staff see all');
+
+# Whatever they may read without a policy is not of a tenant.
+is(as('acme', q{SELECT string_agg(c.relname, ' ' ORDER BY c.relname) FROM pg_class c
+	WHERE c.relnamespace = 'llmtrace'::regnamespace AND c.relkind IN ('r', 'p', 'm') AND NOT c.relrowsecurity AND has_table_privilege(c.oid, 'SELECT')}),
+	'attribute_alias change_event cohort_dimension kept_cohort measure payload_policy price reference_plan reservoir store tool_class',
+	'tables that a tenant reads as a whole');
+is(as('acme', q{SELECT string_agg(p.proname, ' ') FROM pg_proc p
+	WHERE p.pronamespace = 'llmtrace'::regnamespace AND p.prosecdef AND has_function_privilege(p.oid, 'EXECUTE')}), 'body', 'and calls with the rights of the owner');
+is(as('acme', q{SELECT string_agg(c.relname, ' ') FROM pg_class c
+	WHERE c.relnamespace = 'llmtrace'::regnamespace AND c.relkind = 'v' AND c.relname <> 'otlp' AND NOT 'security_invoker=true' = ANY (coalesce(c.reloptions, '{}'))}), '', 'views are those of who asks');
+
+# All views, and all functions that need no argument or a period.
+my $others = qr/globex|-0000000000b[0-9]|0{14}b[0-9]/;
+my $told = 0;
+for my $view (split /\n/, $node->safe_psql('postgres', q{SELECT relname FROM pg_class WHERE relnamespace = 'llmtrace'::regnamespace AND relkind = 'v' AND relname <> 'otlp'}))
+{
+	my $out = as('acme', "SELECT * FROM llmtrace.$view");
+	unlike($out, qr/failed/, "$view can be read");
+	unlike($out, $others, "nothing of others in $view");
+	$told++ if $out ne '';
+	like($node->safe_psql('postgres', "SELECT * FROM llmtrace.$view"), $others, "which $view has") if $view =~ /^(traces|messages|tasks|cohort_metric|spans|model_calls)$/;
+}
+cmp_ok($told, '>=', 12, "$told views have something to say");
+$told = 0;
+for my $function (split /\n/, $node->safe_psql('postgres', q{
+	SELECT p.oid::regproc || CASE WHEN 'since' = ANY (p.proargnames[1:p.pronargs]) THEN '(since => ''2025-12-01'')' ELSE '()' END
+	FROM pg_proc p
+	WHERE p.pronamespace = 'llmtrace'::regnamespace AND p.prokind = 'f' AND p.provolatile <> 'v' AND p.proretset AND p.pronargs = p.pronargdefaults}))
+{
+	my $out = as('acme', "SELECT * FROM $function");
+	next if $out =~ /failed/;
+	unlike($out, $others, "nothing of others by $function");
+	$told++ if $out ne '';
+}
+cmp_ok($told, '>=', 15, "$told functions have something to say");
+isnt(as('acme', "SELECT sum(trace_count) FROM llmtrace.sampling_bias(since => '2025-12-01')"),
+	as('staff', "SELECT sum(trace_count) FROM llmtrace.sampling_bias(since => '2025-12-01')"), 'figures are of fewer traces');
+is(as('acme', 'SELECT count(*) FROM llmtrace.directory'), as('acme', 'SELECT count(*) FROM llmtrace.folded'), 'the directory has no others');
+is(as('acme', q{SELECT string_agg(DISTINCT comment, ' ') FROM llmtrace.annotation}), 'of acme', 'nor have annotations');
+is(as('acme', q{SELECT string_agg(DISTINCT task_id, ' ') FROM llmtrace.outcome}), 'task of acme', 'nor outcomes');
+is(as('acme', q{SELECT string_agg(DISTINCT dims ->> 'tenant_id', ' '), count(*) > 0, count(*) FILTER (WHERE dims ->> 'tenant_id' IS NULL) FROM llmtrace.cohort_rollup}), 'acme|t|0', 'nor rollups');
+refuses('acme', 'SELECT * FROM llmtrace.payloads', 'permission denied', 'bodies have to be referred to');
+my ($day, $hash) = split /\|/, $node->safe_psql('postgres', q{SELECT day, hash FROM llmtrace.payloads WHERE body LIKE '%trace b1%' LIMIT 1});
+is(as('acme', "SELECT llmtrace.body('$day', '$hash') LIKE '%trace b1%'"), 't', 'who knew the hash could ask for it');
+is(as('acme', "SELECT count(*) FROM llmtrace.trajectories t, llmtrace.payload_refs(t.trajectory) r WHERE r.hash = '$hash'"), '0', 'but they do not see it');
+my $sample = as('acme', "SELECT string_agg(x::text, '') FROM llmtrace.eval_sample(since => '2025-12-01') x");
+like($sample, qr/trace a/, 'samples have their bodies');
+unlike($sample, qr/trace b/, 'and no others');
 is(as('folder', "CALL llmtrace.fold('0')"), '', 'fold folds for all');
 is(as('acme', "SELECT string_agg(right(trace_id::text, 2) || ':' || span_count, ' ' ORDER BY trace_id) FROM llmtrace.traces"), 'a1:3 a2:1 a3:1', 'and they see theirs');
 
@@ -214,16 +270,23 @@ CREATE INDEX folded_feature_idx ON llmtrace.folded (feature);
 ALTER TABLE llmtrace.folded ADD COLUMN note text;
 UPDATE llmtrace.folded SET note = 'kept' WHERE root_name = 'span 01';
 INSERT INTO llmtrace.payload_policy VALUES ('x', 'hash');
+INSERT INTO llmtrace.tool_class (tool_name, effect) VALUES ('search', 'read');
+INSERT INTO llmtrace.reference_plan (agent_name, plan) VALUES ('helper', 'search -> answer');
 UPDATE llmtrace.store SET max_inline_bytes = 200;
 });
 $node->safe_psql('postgres', ingest('d1', '01', 90, 'acme') . ingest('a3', '02', 71, 'acme'));
+my @tables = split /\n/, $node->safe_psql('postgres', q{SELECT relname FROM pg_class WHERE relnamespace = 'llmtrace'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition});
+is($node->safe_psql('postgres', "SELECT string_agg(n, ' ' ORDER BY n) FROM (" . join(' UNION ALL ', map { "SELECT '$_' AS n WHERE NOT EXISTS (SELECT FROM llmtrace.$_)" } @tables) . ') x'),
+	'erasure_log reservoir retention_log sample_lineage', 'all other tables have rows');
 my $facts = q{
 SELECT md5(string_agg(t::text, ' ' ORDER BY trace_id)), count(*) FROM llmtrace.trajectories t;
-SELECT relname, count, sum FROM (} . join(' UNION ALL ', map { "SELECT '$_' AS relname, count(*), md5(string_agg(x::text, ' ' ORDER BY x::text)) AS sum FROM llmtrace.$_ x" }
-	qw(store secret fragments folded directory payloads ingest_rejected load_progress attribute_alias cohort_dimension payload_policy price annotation)) . q{) y;
+SELECT relname, count, sum FROM (} . join(' UNION ALL ', map { "SELECT '$_' AS relname, count(*), md5(string_agg(x::text, ' ' ORDER BY x::text)) AS sum FROM llmtrace.$_ x" } @tables) . q{) y;
+SELECT i.indexrelid::regclass, pg_get_indexdef(i.indexrelid), i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid WHERE c.relnamespace = 'llmtrace'::regnamespace ORDER BY i.indexrelid::regclass::text;
+SELECT conrelid::regclass, pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'llmtrace'::regnamespace ORDER BY conrelid::regclass::text, 2;
+SELECT tgrelid::regclass, pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'llmtrace'::regnamespace) AND NOT tgisinternal;
 SELECT c.relname, c.relkind, c.relrowsecurity, c.reloptions, pg_get_expr(c.relpartbound, c.oid), c.relacl FROM pg_class c WHERE relnamespace = 'llmtrace'::regnamespace ORDER BY 1;
 SELECT p.oid::regprocedure, p.prosecdef, p.proconfig, (SELECT array_agg(a ORDER BY a::text) FROM unnest(p.proacl) a) FROM pg_proc p WHERE pronamespace = 'llmtrace'::regnamespace ORDER BY p.oid::regprocedure::text;
-SELECT polname, polrelid::regclass, pg_get_expr(polqual, polrelid) FROM pg_policy ORDER BY polrelid::regclass::text;
+SELECT polname, polrelid::regclass, polroles::regrole[], pg_get_expr(polqual, polrelid) FROM pg_policy ORDER BY polrelid::regclass::text, polname;
 SELECT objoid::regclass, objsubid, description FROM pg_description WHERE classoid = 'pg_class'::regclass AND objoid IN (SELECT oid FROM pg_class WHERE relnamespace = 'llmtrace'::regnamespace) ORDER BY objoid::regclass::text, 2;
 SELECT attrelid::regclass, attname, attcompression, attstorage FROM pg_attribute WHERE attrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'llmtrace'::regnamespace AND relkind IN ('r', 'p')) AND attnum > 0 ORDER BY attrelid::regclass::text, attnum;
 };
@@ -233,7 +296,7 @@ my $other = PostgreSQL::Test::Cluster->new('other');
 $other->init(extra => [ '--encoding=UTF8', '--locale=C' ]);
 $other->append_conf('postgresql.conf', "log_statement = none\ntimezone = 'UTC'\n");
 $other->start;
-$other->safe_psql('postgres', 'CREATE ROLE reader LOGIN; CREATE ROLE reviewer LOGIN; CREATE ROLE writer LOGIN; CREATE ROLE folder LOGIN; CREATE ROLE acme LOGIN; CREATE ROLE owner LOGIN');
+$other->safe_psql('postgres', 'CREATE ROLE reader LOGIN; CREATE ROLE reviewer LOGIN; CREATE ROLE writer LOGIN; CREATE ROLE folder LOGIN; CREATE ROLE acme LOGIN; CREATE ROLE staff LOGIN; CREATE ROLE owner LOGIN');
 for my $format ('custom', 'plain', 'directory')
 {
 	my $file = "$tmp/dump.$format";
@@ -261,7 +324,8 @@ my $bodies = $other->safe_psql('plain', 'SELECT count(*) FROM llmtrace.payloads'
 is($other->safe_psql('plain', ingest('a1', '01', 0, 'acme') . 'SELECT count(*) FROM llmtrace.payloads'), "1\n$bodies", 'the secret is the same');
 
 # By an owner who is no superuser, into a database of their own.
-$node->safe_psql('postgres', 'DROP POLICY of_tenant ON llmtrace.folded; DROP POLICY of_tenant ON llmtrace.fragments');
+$node->safe_psql('postgres', q{DO $$ DECLARE p record; BEGIN
+	FOR p IN SELECT polname, polrelid::regclass AS of FROM pg_policy LOOP EXECUTE format('DROP POLICY %I ON %s', p.polname, p.of); END LOOP; END $$});
 $node->command_ok([ 'pg_dump', '-Fc', '--no-owner', '--no-privileges', '--file', "$tmp/dump.owner", '-d', $node->connstr('postgres') ], 'pg_dump without owners');
 $other->safe_psql('postgres', 'CREATE DATABASE owned OWNER owner');
 $other->command_ok([ 'pg_restore', '--no-comments', '--exit-on-error', '--no-owner', '-U', 'owner', '-d', $other->connstr('owned'), "$tmp/dump.owner" ], 'an owner restores it');
