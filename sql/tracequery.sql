@@ -53,6 +53,17 @@ SELECT '{ } | select(name)'::tracequery;
 SELECT '{ } | rate()'::tracequery;
 SELECT '{ parent.a = 1 }'::tracequery;
 SELECT '({ } | count()) > 5'::tracequery;
+-- All that TraceQL has and this has not
+CREATE FUNCTION refusal(q text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE hint text;
+BEGIN
+	RETURN q::tracequery::text;
+EXCEPTION WHEN syntax_error OR feature_not_supported THEN
+	GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
+	RETURN SQLSTATE || ' ' || hint;
+END $$;
+SELECT w, refusal(format('{ } | %s(name)', w)) FROM unnest('{by, select, coalesce, rate, count_over_time, min_over_time, max_over_time, avg_over_time, sum_over_time, quantile_over_time, histogram_over_time, compare, topk, bottomk}'::text[]) w UNION ALL
+SELECT q, refusal(q) FROM unnest('{"{ } with (hint=true)", "{ nestedSetLeft = 1 }", "{ nestedSetParent < 0 }"}'::text[]) q;
 SELECT (repeat('(', 1000) || '{}' || repeat(')', 1000))::tracequery;
 SELECT ('{ ' || repeat('!(', 300) || 'true' || repeat(')', 300) || ' }')::tracequery;
 SELECT ('{ .a = "' || repeat('x', 70000) || '" }')::tracequery;
@@ -89,6 +100,11 @@ SELECT q, found(q::tracequery) FROM unnest(ARRAY[
 	'{ name =~ "sear" }', '{ name =~ "(?i)SEAR.*" }', '{ duration = nil }', '{ duration > 900ms }', '{ duration > 900ms } | count() > 3', '{ duration > 900ms } | { kind = tool } | avg(duration) = 1s',
 	'{ childCount > 1 }', '{ span:parentID = nil }', '{ span:id = "0000000000000004" }', '{ rootName = "agent" } | count() = 6', '{ traceDuration = 8s } | min(duration) < 1s', '{ } | max(.nope) > 0', '{ false }'
 ]) q;
+
+-- What the hints at SQL say, done
+SELECT s.name, count(*) FROM (SELECT t AS trajectory FROM trace_under_test) traces, find_spans(trajectory, '{ }') f JOIN LATERAL spans(trajectory) s USING (ordinal) GROUP BY s.name ORDER BY s.name;
+SELECT s.name, s.duration_ms FROM (SELECT t AS trajectory FROM trace_under_test) traces, find_spans(trajectory, '{ kind = tool }') f JOIN LATERAL spans(trajectory) s USING (ordinal) ORDER BY ordinal;
+SELECT date_bin('1 min', started_at(trajectory), 'epoch') AT TIME ZONE 'UTC' AS time, sum(match_count(trajectory, '{ kind = tool }')) FROM (SELECT t AS trajectory FROM trace_under_test) traces GROUP BY time;
 
 -- However deep a condition is, it is evaluated once
 SELECT found(('{ .a' || repeat(' && .flag || .nope', 60) || ' }')::tracequery);
@@ -138,4 +154,4 @@ SELECT similarity_distance(a.t, a.t) AS same, a.t <-> b.t AS alike, round((a.t <
 FROM traces_under_test a, traces_under_test b, traces_under_test c, trace_under_test d WHERE a.id = 3 AND b.id = 18 AND c.id = 13;
 
 DROP TABLE trace_under_test, traces_under_test;
-DROP FUNCTION found;
+DROP FUNCTION found, refusal;

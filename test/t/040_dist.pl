@@ -68,5 +68,12 @@ $node->safe_psql('restored', 'CREATE EXTENSION llmtrace');
 $node->command_ok(['pg_restore', '-d', 'restored', "$tmp/kept.dump"], 'restore');
 is($node->safe_psql('restored', $sum), $node->safe_psql('postgres', $sum), 'a dump restores the same values');
 
+
+# ... and their binary forms
+$node->safe_psql('restored', 'CREATE TABLE public.received (LIKE public.kept)');
+$node->safe_psql('postgres', "COPY public.kept TO '$tmp/kept.bin' (FORMAT binary)");
+$node->safe_psql('restored', "COPY public.received FROM '$tmp/kept.bin' (FORMAT binary)");
+is($node->safe_psql('restored', $sum =~ s/kept/received/r), $node->safe_psql('postgres', $sum), 'sent and received values are the same');
+
 $node->stop;
 done_testing();

@@ -49,7 +49,7 @@ sub random_trace
 			id => sprintf('%016x', $number * 1000 + $i + 1), parent => $parent, name => pick(@names),
 			start => $begin, end => chance(0.9) ? $begin + int(rand(5)) * $SECOND : undef,
 			status => pick('unset', 'unset', 'ok', 'error'), span_kind => pick('internal', 'client', 'server'),
-			attributes => {}, resource => {}, events => []);
+			attributes => {}, resource => {}, scope => {}, events => [], links => []);
 		$span{lost} = sprintf('%016x', 0xdead0000 + $i) if $parent < 0 && chance(0.3);
 		$span{message} = pick(@words) if chance(0.2);
 		for my $key ('n', 'm', 'color', 'list', 'a b')
@@ -58,6 +58,10 @@ sub random_trace
 		}
 		$span{resource}{color} = ['s', pick(@words)] if chance(0.5);
 		$span{resource}{region} = ['s', pick(@words)] if chance(0.5);
+		$span{resource}{'service.name'} = ['s', pick(@words)] if chance(0.5);
+		$span{scope} = { name => pick(@words), version => pick('1', '2'), x => random_value() } if chance(0.5);
+		push @{ $span{links} }, { trace => sprintf('%032x', 1 + int(rand(3))), span => sprintf('%016x', 1 + int(rand(3))), x => random_value() }
+		  for 1 .. int(rand(1.4));
 		if (chance(0.7))
 		{
 			my $operation = pick(keys %kinds);
@@ -65,11 +69,16 @@ sub random_trace
 			$span{kind} = $kinds{$operation};
 			$span{attributes}{'gen_ai.request.model'} = ['s', pick('m1', 'm2')] if $span{kind} eq 'llm' && chance(0.8);
 			$span{attributes}{'gen_ai.usage.input_tokens'} = ['i', pick(0, 10, 300, 5000)] if chance(0.5);
+			$span{attributes}{'gen_ai.usage.output_tokens'} = ['i', pick(0, 10, 300)] if chance(0.4);
+			$span{attributes}{'gen_ai.usage.cost'} = ['d', pick(0.5, 1.5)] if chance(0.2);
+			$span{attributes}{'gen_ai.agent.name'} = ['s', pick(@words)] if chance(0.3);
+			$span{attributes}{'gen_ai.provider.name'} = ['s', pick('openai', 'anthropic')] if chance(0.3);
+			$span{attributes}{'gen_ai.client.operation.time_to_first_chunk'} = ['d', pick(0.5, 1.5, 2.5)] if $span{kind} eq 'llm' && chance(0.5);
 			$span{attributes}{'gen_ai.tool.name'} = ['s', pick(@words)] if $span{kind} eq 'tool' && chance(0.6);
 			$span{attributes}{'gen_ai.tool.call.id'} = ['s', 'call-' . int(rand(30))] if $span{kind} eq 'tool';
 		}
 		$span{kind} //= 'other';
-		push @{ $span{events} }, { name => pick('retry', 'exception2'), x => random_value() } for 1 .. int(rand(1.5));
+		push @{ $span{events} }, { name => pick('retry', 'exception2'), after => int(rand(4)) * $SECOND, x => random_value() } for 1 .. int(rand(1.5));
 		push @spans, \%span;
 	}
 	return { number => $number, spans => \@spans };
@@ -98,15 +107,19 @@ sub prepare
 	for my $i (0 .. $#$spans)
 	{
 		my $span = $spans->[$i];
-		my $tokens = $span->{attributes}{'gen_ai.usage.input_tokens'};
-		next unless $tokens;
-		my $repeats = grep {
-			my $own = $spans->[$_]{attributes}{'gen_ai.usage.input_tokens'};
-			$own && $own->[1] > 0 && is_below($spans, $_, $i)
+		my ($in, $out, $cost) = map { $span->{attributes}{"gen_ai.usage.$_"} } 'input_tokens', 'output_tokens', 'cost';
+		my $repeats = ($in || $out) && grep {
+			reports_tokens($spans->[$_]) && is_below($spans, $_, $i)
 			  && ($span->{kind} ne 'llm' || $spans->[$_]{kind} eq 'llm')
 		} 0 .. $#$spans;
-		$span->{tokens} = $tokens->[1] unless $repeats;
+		@$span{ 'in', 'out', 'cost' } = ($in, $out, $cost) unless $repeats;
 	}
+}
+
+sub reports_tokens
+{
+	my ($span) = @_;
+	return grep { $_ && $_->[1] > 0 } map { $span->{attributes}{"gen_ai.usage.${_}_tokens"} } 'input', 'output';
 }
 
 sub order
@@ -171,13 +184,20 @@ sub otlp
 		my $end = $span->{end} // 0;
 		my $message = defined $span->{message} ? ",\"message\":\"$span->{message}\"" : '';
 		my $events = join(',', map {
-			"{\"name\":\"$_->{name}\",\"timeUnixNano\":\"$span->{start}\",\"attributes\":" . otlp_attributes({ x => $_->{x} }) . '}'
+			my $time = $span->{start} + $_->{after};
+			"{\"name\":\"$_->{name}\",\"timeUnixNano\":\"$time\",\"attributes\":" . otlp_attributes({ x => $_->{x} }) . '}'
 		} @{ $span->{events} });
-		push @resources, '{"resource":{"attributes":' . otlp_attributes($span->{resource}) . '},"scopeSpans":[{"spans":[{'
+		my $links = join(',', map {
+			"{\"traceId\":\"$_->{trace}\",\"spanId\":\"$_->{span}\",\"attributes\":" . otlp_attributes({ x => $_->{x} }) . '}'
+		} @{ $span->{links} });
+		my $scope = $span->{scope};
+		my $scope_json = %$scope ?
+		  "\"scope\":{\"name\":\"$scope->{name}\",\"version\":\"$scope->{version}\",\"attributes\":" . otlp_attributes({ x => $scope->{x} }) . '},' : '';
+		push @resources, '{"resource":{"attributes":' . otlp_attributes($span->{resource}) . '},"scopeSpans":[{' . $scope_json . '"spans":[{'
 		  . sprintf('"traceId":"%032x",', $trace->{number} + 1)
 		  . "\"spanId\":\"$span->{id}\",\"parentSpanId\":\"$parent\",\"name\":\"$span->{name}\","
 		  . "\"kind\":$kind_number{$span->{span_kind}},\"startTimeUnixNano\":\"$span->{start}\",\"endTimeUnixNano\":\"$end\","
-		  . "\"status\":{\"code\":$status_number{$span->{status}}$message},\"events\":[$events],"
+		  . "\"status\":{\"code\":$status_number{$span->{status}}$message},\"events\":[$events],\"links\":[$links],"
 		  . '"attributes":' . otlp_attributes($span->{attributes}) . '}]}]}';
 	}
 	return '{"resourceSpans":[' . join(',', @resources) . ']}';
@@ -232,7 +252,22 @@ my @fields = (
 	['rootName', sub { ['s', $_[0]{trace}{root}{name}] }, 's'],
 	['model', sub { $_[0]{attributes}{'gen_ai.request.model'} }, 's'],
 	['tool', sub { $_[0]{kind} eq 'tool' ? $_[0]{attributes}{'gen_ai.tool.name'} // ['s', $_[0]{name}] : undef }, 's'],
-	['inputTokens', sub { defined $_[0]{tokens} ? ['i', $_[0]{tokens}] : undef }, 'i'],
+	['inputTokens', sub { $_[0]{in} }, 'i'],
+	['outputTokens', sub { $_[0]{out} }, 'i'],
+	['costUsd', sub { $_[0]{cost} }, 'i'],
+	['agent', sub { $_[0]{attributes}{'gen_ai.agent.name'} }, 's'],
+	['provider', sub { $_[0]{attributes}{'gen_ai.provider.name'} }, 's'],
+	['ttft', sub { my $v = $_[0]{attributes}{'gen_ai.client.operation.time_to_first_chunk'}; $v && ['i', $v->[1] * $SECOND] }, 't'],
+	['rootServiceName', sub { $_[0]{trace}{root}{resource}{'service.name'} }, 's'],
+	['instrumentation:name', sub { defined $_[0]{scope}{name} ? ['s', $_[0]{scope}{name}] : undef }, 's'],
+	['instrumentation:version', sub { defined $_[0]{scope}{version} ? ['s', $_[0]{scope}{version}] : undef }, 'version'],
+	['instrumentation.x', sub { $_[0]{scope}{x} }, 'any'],
+	['span:id', sub { ['s', $_[0]{id}] }, 'span'],
+	['trace:id', sub { ['s', sprintf('%032x', $_[0]{trace}{number} + 1)] }, 'trace'],
+	['link:spanID', sub { my @l = @{ $_[0]{links} }; @l ? ['a', [map { ['s', $_->{span}] } @l]] : undef }, 'span'],
+	['link:traceID', sub { my @l = @{ $_[0]{links} }; @l ? ['a', [map { ['s', $_->{trace}] } @l]] : undef }, 'trace'],
+	['link.x', sub { my @l = @{ $_[0]{links} }; @l ? ['a', [map { elements($_->{x}) } @l]] : undef }, 'any'],
+	['event:timeSinceStart', sub { my @e = @{ $_[0]{events} }; @e ? ['a', [map { ['i', $_->{after}] } @e]] : undef }, 't'],
 	['event:name', sub { my @e = @{ $_[0]{events} }; @e ? ['a', [map { ['s', $_->{name}] } @e]] : undef }, 's'],
 	['event.x', sub { my @e = @{ $_[0]{events} }; @e ? ['a', [map { elements($_->{x}) } @e]] : undef }, 'any'],
 	['resource.color', sub { $_[0]{resource}{color} }, 'any'],
@@ -252,7 +287,9 @@ sub random_literal
 {
 	my ($type) = @_;
 	my $number = pick(0, 1, 2, 3, 0.5, 1.5, -1, 10, 299, 300, 4000);
-	return ["\"$_\"", ['s', $_]] for $type eq 'id' ? 'call-' . int(rand(35)) : ();
+	my %one = (id => 'call-' . int(rand(35)), version => pick('1', '2', '3'),
+		span => sprintf('%016x', pick(1, 2, 3, 1002, 2003)), trace => sprintf('%032x', pick(1, 2, 3, 7)));
+	return ["\"$one{$type}\"", ['s', $one{$type}]] if $one{$type};
 	$type = pick('s', 's', 'i', 'b') if $type eq 'any';
 	if ($type eq 's') { my $s = chance(0.5) ? pick(@words) : pick(@names, 'm1', 'retry', 'nope'); return ["\"$s\"", ['s', $s]]; }
 	if ($type eq 'b') { my $b = int(rand(2)); return [$b ? 'true' : 'false', ['b', $b]]; }
@@ -288,10 +325,10 @@ sub random_comparison
 		}];
 	}
 	my $op = pick('=', '=', '=', '!=', '<', '<=', '>', '>=');
-	if ($dice < 0.26 && $type ne 's' && $type ne 'id')
+	if ($dice < 0.26 && $type =~ /^(?:i|t|any)$/)
 	{
 		# arithmetic: of single numbers
-		my $sign = pick('+', '-', '*', '/', '%');
+		my $sign = pick('+', '-', '*', '/', '%', '^');
 		my $by = pick(0, 1, 2, 4);
 		my $limit = pick(0, 1, 2, 3, 0.5);
 		return ["$text $sign $by $op $limit", sub {
@@ -299,7 +336,7 @@ sub random_comparison
 			return 0 unless @v == 1 && is_number($v[0]) && ($by != 0 || $sign !~ m{[/%]});
 			my $x = $v[0][1];
 			my $r = $sign eq '+' ? $x + $by : $sign eq '-' ? $x - $by : $sign eq '*' ? $x * $by
-			  : $sign eq '/' ? $x / $by : $x - $by * int($x / $by);
+			  : $sign eq '/' ? $x / $by : $sign eq '^' ? $x**$by : $x - $by * int($x / $by);
 			return compare($op, ['d', $r], ['d', $limit]);
 		}];
 	}
@@ -455,7 +492,7 @@ sub random_stage
 {
 	my ($depth) = @_;
 	return random_set($depth) if chance(0.4);
-	my ($name, $field) = @{ pick(['count', ''], ['count', ''], ['max', 'duration'], ['min', 'childCount'], ['sum', 'inputTokens'], ['avg', '.n']) };
+	my ($name, $field) = @{ pick(['count', ''], ['count', ''], ['max', 'duration'], ['min', 'childCount'], ['sum', 'inputTokens'], ['sum', 'outputTokens'], ['max', 'costUsd'], ['avg', '.n']) };
 	my ($get) = map { $_->[1] } grep { $_->[0] eq $field } @fields;
 	my $op = pick('>', '>=', '<', '=', '!=');
 	my $limit = $field eq 'duration' ? int(rand(5)) : pick(0, 1, 2, 3, 10, 300);
@@ -694,12 +731,18 @@ CREATE POLICY even ON pending USING (id % 2 = 0);
 SQL
 my $explain = $node->safe_psql('postgres', q{SET ROLE reader; SET enable_seqscan = off; EXPLAIN (COSTS OFF) SELECT FROM pending WHERE t @@ '{ name = "plan" }'});
 like($explain, qr/Bitmap Index Scan on pending_t/, 'row-level security keeps the index');
+my $asked = q{SELECT string_agg(id::text, ' ' ORDER BY id) FROM pending WHERE t @@ '{ name = "plan" } > { status = error }'};
+is($node->safe_psql('postgres', "SET ROLE reader; SET enable_seqscan = off; $asked"),
+	$node->safe_psql('postgres', "SET enable_bitmapscan = off; $asked AND id % 2 = 0"), 'and its rows are those of the policy');
 
 # A cancel reaches a long evaluation.
 my $slow = '{ ' . join(' || ', map { ".nope$_ =~ \"(a|b|ab)*c$_\"" } 1 .. 16) . ' }';
 my ($code, $out, $err) = $node->psql('postgres',
 	"SET statement_timeout = '50ms'; SELECT count(*) FROM generate_series(1, 100000000) g, source WHERE t @@ " . quote($slow));
 like($err, qr/statement timeout/, 'a query can be cancelled');
+($code, $out, $err) = $node->psql('postgres',
+	q[SET statement_timeout = '50ms'; SELECT ('{ name =~ "' || repeat('(a|b)?', 4000) || '" }')::tracequery]);
+like($err, qr/statement timeout/, 'and a regular expression that takes long to compile');
 
 $node->stop;
 done_testing();

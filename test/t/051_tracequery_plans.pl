@@ -59,6 +59,7 @@ my @common = (
 	(map { "{ tool = \"$_\" }" } @tools), (map { "{ tool = \"$_\" && status = error }" } @tools),
 	(map { "{ model = \"$_\" }" } @models), (map { "{ name = \"$_\" }" } @names[0 .. 24]),
 	(map { "{ .error.type = \"$_\" }" } @error_types),
+	(map { ("{ tool =~ \"$tools[$_]|$tools[$_ + 3]\" }", "{ tool =~ \"$tools[$_]|$tools[$_ + 1]\" && isError }") } 0 .. 4), '{ status != unset }',
 	(map { "{ duration > ${_}s }" } 1, 5, 20, 60), (map { "{ inputTokens > $_ }" } 500, 2000, 8000, 20000));
 
 # And what is built of them.
