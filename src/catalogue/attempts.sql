@@ -92,7 +92,7 @@ FROM llmtrace.trajectories t
 		ORDER BY x.rank
 		LIMIT 1) r
 WHERE m.kind = 'llm';
-COMMENT ON VIEW llmtrace.stop_taxonomy IS 'One row a call of a language model: how it really ended, from what is recorded without reading texts, and how sure that is. natural_stop, truncated_length, truncated_silent, tool_requested_executed, tool_requested_orphan, tool_result_ignored, refused, filtered, paused, cancelled_client, timed_out, stream_broken, provider_error, or missing. Example: SELECT finish_reason, stop_class, count(*) FROM llmtrace.stop_taxonomy WHERE started_at > now() - interval ''7 days'' GROUP BY finish_reason, stop_class ORDER BY 3 DESC LIMIT 10';
+COMMENT ON VIEW llmtrace.stop_taxonomy IS 'One row a call of a language model: how it really ended, from what is recorded without reading texts, and how sure that is. natural_stop, truncated_length, truncated_silent, tool_requested_executed, tool_requested_orphan, tool_result_ignored, refused, filtered, paused, cancelled_client, timed_out, stream_broken, provider_error, or missing. What only the text tells is not told apart: output that breaks off or is not what it was to be (invalid structure), a task declared done that is not, or an agent stopped by its own budget or loop guard; such calls are mostly natural_stop. Example: SELECT finish_reason, stop_class, count(*) FROM llmtrace.stop_taxonomy WHERE started_at > now() - interval ''7 days'' GROUP BY finish_reason, stop_class ORDER BY 3 DESC LIMIT 10';
 COMMENT ON COLUMN llmtrace.stop_taxonomy.started_at IS 'start of the trace';
 COMMENT ON COLUMN llmtrace.stop_taxonomy.trace_id IS 'id of the trace';
 COMMENT ON COLUMN llmtrace.stop_taxonomy.span_id IS 'id of the span';

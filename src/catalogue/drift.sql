@@ -163,12 +163,14 @@ CREATE FUNCTION llmtrace.is_kept(measure text, "by" text[]) RETURNS boolean
 AS $$
 #variable_conflict use_variable
 BEGIN
-	RETURN EXISTS (SELECT FROM llmtrace.measure m WHERE m.name = measure)
+	RETURN (NOT row_security_active('llmtrace.folded')
+			OR EXISTS (SELECT FROM llmtrace.rollup_cell c WHERE c.subject = split_part(measure, '.', 1) AND c."by" = ''))
+		AND EXISTS (SELECT FROM llmtrace.measure m WHERE m.name = measure)
 		AND ("by" = '{}' OR EXISTS (SELECT FROM llmtrace.kept_cohort k WHERE k."by" = is_kept."by")
 			OR cardinality("by") = 1 AND EXISTS (SELECT FROM llmtrace.cohort_dimension d WHERE d.name = "by"[1]));
 END
 $$;
-COMMENT ON FUNCTION llmtrace.is_kept(text, text[]) IS 'do rollups have a measure by these dimensions, which its view has and which are in the order of the alphabet?';
+COMMENT ON FUNCTION llmtrace.is_kept(text, text[]) IS 'do rollups have a measure by these dimensions, which its view has and which are in the order of the alphabet? Not for those who, by row-level security, do not see rollups of all traces.';
 
 -- What asks for rollups plans once a session, not five times anew: planning
 -- would take as long as the answer, and the plan is the same for any window.

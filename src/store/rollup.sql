@@ -59,6 +59,10 @@ ALTER TABLE llmtrace.rollup_cell ALTER COLUMN dists SET STORAGE MAIN, ALTER COLU
 -- values can be longer than an index allows, so they are in none
 CREATE INDEX rollup_cell_subject_idx ON llmtrace.rollup_cell (subject, "by", is_day, "time");
 CREATE INDEX rollup_cell_time_idx ON llmtrace.rollup_cell ("time", is_day);
+-- They are of all traces, so that who may read only some of these reads none.
+ALTER TABLE llmtrace.rollup_cell ENABLE ROW LEVEL SECURITY;
+CREATE POLICY of_all ON llmtrace.rollup_cell FOR SELECT USING (NOT pg_catalog.row_security_active('llmtrace.folded'));
+COMMENT ON POLICY of_all ON llmtrace.rollup_cell IS 'rollups are for those who may read all traces; policies for others go beside it';
 COMMENT ON TABLE llmtrace.rollup_cell IS 'the distributions of all measures of a view in a cohort, of the traces that started in an hour or a day (UTC); made by refresh_rollups, and shown by cohort_rollup';
 COMMENT ON COLUMN llmtrace.rollup_cell.subject IS 'the view: traces, model_calls, tool_calls or agent_runs';
 COMMENT ON COLUMN llmtrace.rollup_cell.dists IS 'of measures that are numbers, by measure.place; NULL in place of others';

@@ -234,6 +234,26 @@ is(sql(q{SELECT count(*) > 1 AND bool_and(abs(m.true_rate - t.rate) < 1e-5 AND a
 	FROM llmtrace.cohort_metric_daily m JOIN (SELECT date_trunc('day', started_at, 'UTC') AS "time", tool_name, sum(sample_weight) AS n, sum(sample_weight * is_error::int) / sum(sample_weight) AS rate
 		FROM llmtrace.tool_calls GROUP BY 1, 2) t ON t."time" = m."time" AND m.cohort = 'tool_name=' || t.tool_name WHERE m.measure = 'tool_calls.is_error' AND m."by" = 'tool_name'}), 't', 'cohort_metric_daily');
 
+# ------------------------------------------------------------ row-level security ---
+
+# Who may read some traces only reads no rollups of all, but his own from the traces, or what a policy lets him read.
+my $tenant = sql('SELECT tenant_id FROM llmtrace.folded GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1');
+sub as { my ($role, $query) = @_; return sql("SET client_min_messages = warning; SET ROLE $role; $query") }
+my $summary = q{SELECT string_agg(DISTINCT cohort, ','), sum(weighted_count) > 0, string_agg(DISTINCT source, ',') FROM llmtrace.cohort_summary('tool_calls.duration_ms', '{tenant_id}', '2026-01-01', '2026-01-31')};
+sql('CREATE ROLE partial; SELECT llmtrace.grant_reader(\'partial\')');
+like(as('partial', $summary), qr/,.*\|t\|rollups$/, 'readers read rollups of all');
+sql("ALTER TABLE llmtrace.folded ENABLE ROW LEVEL SECURITY; ALTER TABLE llmtrace.fragments ENABLE ROW LEVEL SECURITY;
+	CREATE POLICY own ON llmtrace.folded TO partial USING (tenant_id = '$tenant'); CREATE POLICY own ON llmtrace.fragments TO partial USING (tenant_id = '$tenant')");
+is(as('partial', $_), '0', "under a policy nothing of $_") for map { "SELECT count(*) FROM llmtrace.$_" } qw(cohort_rollup rollup_cell cohort_metric), q{drift_scan('2026-01-30', '2026-01-31')};
+is(as('partial', $summary), "tenant_id=$tenant|t|traces", 'but its own, from the traces');
+like(as('postgres', $summary), qr/,.*\|t\|rollups$/, 'the owner reads all');
+sql(qq{CREATE POLICY own ON llmtrace.rollup_cell FOR SELECT TO partial USING (dims @> '{"tenant_id": "$tenant"}')});
+is(as('partial', q{SELECT DISTINCT cohort FROM llmtrace.cohort_metric WHERE cardinality(string_to_array("by", ',')) = 1}), "tenant_id=$tenant", 'a policy on rollups gives it those');
+is(as('partial', $summary), "tenant_id=$tenant|t|traces", 'functions go on from the traces, for it has not all');
+sql('CREATE POLICY whole ON llmtrace.rollup_cell FOR SELECT TO partial USING (true)');
+like(as('partial', $summary), qr/,.*\|t\|rollups$/, 'one that lets it see all gives it all');
+sql('ALTER TABLE llmtrace.folded DISABLE ROW LEVEL SECURITY; ALTER TABLE llmtrace.fragments DISABLE ROW LEVEL SECURITY');
+
 # -------------------------------------------------------- what is planted is found ---
 
 $node->safe_psql('postgres', 'CREATE DATABASE planted');
