@@ -50,7 +50,7 @@ COMMENT ON COLUMN llmtrace.llm_phase.tpot_ms IS 'time an output token after the 
 COMMENT ON COLUMN llmtrace.llm_phase.output_tps IS 'output tokens a second of the whole call';
 COMMENT ON COLUMN llmtrace.llm_phase.uncached_input_tokens IS 'input tokens that were not read from a cache';
 COMMENT ON COLUMN llmtrace.llm_phase.cache_hit_share IS 'share of input tokens read from a cache, 0 to 1';
-COMMENT ON COLUMN llmtrace.llm_phase.prefill_ms_per_1k IS 'queue_prefill_ms for 1,000 input tokens that were not cached';
+COMMENT ON COLUMN llmtrace.llm_phase.prefill_ms_per_1k IS 'queue_prefill_ms for 1,000 input tokens that were not cached, in milliseconds';
 COMMENT ON COLUMN llmtrace.llm_phase.hidden_retry_ms IS 'from the start of the first request to that of the last, in milliseconds; NULL if there was but one';
 COMMENT ON COLUMN llmtrace.llm_phase.request_count IS 'client requests recorded below it';
 COMMENT ON COLUMN llmtrace.llm_phase.phase_source IS 'what the phases are known from: ttft, requests, both or none';

@@ -1,6 +1,6 @@
 -- The views of traces, and one trace by its id.
 
-CREATE VIEW llmtrace.traces WITH (security_invoker = true) AS
+CREATE VIEW llmtrace.trajectories WITH (security_invoker = true) AS
 SELECT
 	f.trace_id, f.root_span_id, f.root_name, f.root_kind, f.started_at, f.ended_at, f.duration_ms, f.status,
 	f.is_error, f.error_type, f.is_complete, f.span_count, f.error_count, f.model_call_count, f.tool_call_count,
@@ -9,7 +9,7 @@ SELECT
 	f.missing_price_count, f.first_model, f.last_model, f.first_model AS model, f.service_name,
 	f.service_version, f.environment, f.region, f.feature, f.feature_source, f.tenant_id, f.user_id,
 	f.conversation_id, f.agent_name, f.prompt_name, f.prompt_version, f.prompt_hash, f.dims,
-	coalesce(f.sample_weight, 1) / coalesce(f.keep_probability, 1) AS sample_weight
+	coalesce(f.sample_weight, 1) / coalesce(f.keep_probability, 1) AS sample_weight, f.trajectory
 FROM llmtrace.folded f
 UNION ALL
 SELECT
@@ -20,13 +20,24 @@ SELECT
 	s.missing_price_count, s.first_model, s.last_model, s.first_model AS model, s.service_name,
 	s.service_version, s.environment, s.region, s.feature, s.feature_source, s.tenant_id, s.user_id,
 	s.conversation_id, s.agent_name, s.prompt_name, s.prompt_version, s.prompt_hash, s.dims,
-	coalesce(s.sample_weight, 1) AS sample_weight
+	coalesce(s.sample_weight, 1) AS sample_weight, g.trajectory
 FROM (
 	SELECT llmtrace.merge_agg(p.fragment) AS trajectory
 	FROM llmtrace.fragments p
 	WHERE NOT EXISTS (SELECT FROM llmtrace.directory d WHERE d.trace_id = p.trace_id)
 	GROUP BY p.trace_id) g
 	CROSS JOIN LATERAL llmtrace.folded_columns(g.trajectory) s;
+
+CREATE VIEW llmtrace.traces WITH (security_invoker = true) AS
+SELECT
+	t.trace_id, t.root_span_id, t.root_name, t.root_kind, t.started_at, t.ended_at, t.duration_ms, t.status,
+	t.is_error, t.error_type, t.is_complete, t.span_count, t.error_count, t.model_call_count, t.tool_call_count,
+	t.tool_error_count, t.agent_run_count, t.retry_count, t.depth, t.input_tokens, t.output_tokens,
+	t.reasoning_tokens, t.cache_read_tokens, t.cache_write_tokens, t.cost_usd, t.cost_source,
+	t.missing_price_count, t.first_model, t.last_model, t.model, t.service_name,
+	t.service_version, t.environment, t.region, t.feature, t.feature_source, t.tenant_id, t.user_id,
+	t.conversation_id, t.agent_name, t.prompt_name, t.prompt_version, t.prompt_hash, t.dims, t.sample_weight
+FROM llmtrace.trajectories t;
 COMMENT ON VIEW llmtrace.traces IS 'One row a trace. A plain sum is right: tokens and costs count each call once. What came in shows at once; a late span of a folded trace shows after the next fold. Example: SELECT root_name, count(*), sum(cost_usd) FROM llmtrace.traces WHERE started_at > now() - interval ''7 days'' GROUP BY root_name ORDER BY 2 DESC LIMIT 10';
 COMMENT ON COLUMN llmtrace.traces.trace_id IS 'id of the trace';
 COMMENT ON COLUMN llmtrace.traces.root_span_id IS 'id of the root span, 16 hexadecimal digits';
@@ -74,33 +85,6 @@ COMMENT ON COLUMN llmtrace.traces.prompt_hash IS 'hash of its system text and to
 COMMENT ON COLUMN llmtrace.traces.dims IS 'values of your own dimensions, by name (map_attribute)';
 COMMENT ON COLUMN llmtrace.traces.sample_weight IS 'how many traces this one stands for: 1 unless it was sampled, on its way in or by retain';
 
-CREATE VIEW llmtrace.trajectories WITH (security_invoker = true) AS
-SELECT
-	f.trace_id, f.root_span_id, f.root_name, f.root_kind, f.started_at, f.ended_at, f.duration_ms, f.status,
-	f.is_error, f.error_type, f.is_complete, f.span_count, f.error_count, f.model_call_count, f.tool_call_count,
-	f.tool_error_count, f.agent_run_count, f.retry_count, f.depth, f.input_tokens, f.output_tokens,
-	f.reasoning_tokens, f.cache_read_tokens, f.cache_write_tokens, f.cost_usd, f.cost_source,
-	f.missing_price_count, f.first_model, f.last_model, f.first_model AS model, f.service_name,
-	f.service_version, f.environment, f.region, f.feature, f.feature_source, f.tenant_id, f.user_id,
-	f.conversation_id, f.agent_name, f.prompt_name, f.prompt_version, f.prompt_hash, f.dims,
-	coalesce(f.sample_weight, 1) / coalesce(f.keep_probability, 1) AS sample_weight, f.trajectory
-FROM llmtrace.folded f
-UNION ALL
-SELECT
-	s.trace_id, s.root_span_id, s.root_name, s.root_kind, s.started_at, s.ended_at, s.duration_ms, s.status,
-	s.is_error, s.error_type, s.is_complete, s.span_count, s.error_count, s.model_call_count, s.tool_call_count,
-	s.tool_error_count, s.agent_run_count, s.retry_count, s.depth, s.input_tokens, s.output_tokens,
-	s.reasoning_tokens, s.cache_read_tokens, s.cache_write_tokens, s.cost_usd, s.cost_source,
-	s.missing_price_count, s.first_model, s.last_model, s.first_model AS model, s.service_name,
-	s.service_version, s.environment, s.region, s.feature, s.feature_source, s.tenant_id, s.user_id,
-	s.conversation_id, s.agent_name, s.prompt_name, s.prompt_version, s.prompt_hash, s.dims,
-	coalesce(s.sample_weight, 1) AS sample_weight, g.trajectory
-FROM (
-	SELECT llmtrace.merge_agg(p.fragment) AS trajectory
-	FROM llmtrace.fragments p
-	WHERE NOT EXISTS (SELECT FROM llmtrace.directory d WHERE d.trace_id = p.trace_id)
-	GROUP BY p.trace_id) g
-	CROSS JOIN LATERAL llmtrace.folded_columns(g.trajectory) s;
 COMMENT ON VIEW llmtrace.trajectories IS 'traces, and the trace itself. Example: SELECT trace_id, llmtrace.failure_signature(trajectory) FROM llmtrace.trajectories WHERE llmtrace.matches(trajectory, ''{ kind = tool && isError }'') LIMIT 10';
 COMMENT ON COLUMN llmtrace.trajectories.started_at IS 'earliest start of a span; partitions are by it';
 COMMENT ON COLUMN llmtrace.trajectories.duration_ms IS 'from the earliest start to the latest end, in milliseconds; NULL while a root is open';

@@ -373,6 +373,31 @@ member_compare(const void *a, const void *b)
 
 static void write_canonical(Scan *s, StringInfo out, int depth);
 
+/* Put members that were written from base on in order, in brackets. */
+static void
+sort_members(StringInfo out, int base, Member *members, uint32 n)
+{
+	int			len = out->len - base;
+	char	   *copy = palloc_extended(len + 1, MCXT_ALLOC_HUGE);
+	bool		is_first = true;
+
+	qsort(members, n, sizeof(Member), member_compare);
+	memcpy(copy, out->data + base, len);
+	truncate_text(out, base);
+	appendStringInfoChar(out, '{');
+	for (uint32 i = 0; i < n; i++)
+	{
+		/* of a name that is there twice the last value counts */
+		if (i + 1 < n && bytes_equal(members[i].name, members[i + 1].name))
+			continue;
+		appendBinaryStringInfo(out, copy + members[i].from - base + is_first,
+							   members[i].to - members[i].from - is_first);
+		is_first = false;
+	}
+	appendStringInfoChar(out, '}');
+	pfree(copy);
+}
+
 /* Members are written as they come, each after a comma, then put in order. */
 static void
 write_canonical_object(Scan *s, StringInfo out, int depth)
@@ -383,8 +408,6 @@ write_canonical_object(Scan *s, StringInfo out, int depth)
 	uint32		n = 0;
 	Bytes		name;
 	int			base = out->len;
-	bool		is_first = true;
-	char	   *copy;
 
 	while (scan_member(s, &name))
 	{
@@ -404,23 +427,7 @@ write_canonical_object(Scan *s, StringInfo out, int depth)
 		}
 		members[n++] = m;
 	}
-	qsort(members, n, sizeof(Member), member_compare);
-
-	copy = palloc_extended(out->len - base + 1, MCXT_ALLOC_HUGE);
-	memcpy(copy, out->data + base, out->len - base);
-	truncate_text(out, base);
-	appendStringInfoChar(out, '{');
-	for (uint32 i = 0; i < n; i++)
-	{
-		/* of a name that is there twice the last value counts */
-		if (i + 1 < n && bytes_equal(members[i].name, members[i + 1].name))
-			continue;
-		appendBinaryStringInfo(out, copy + members[i].from - base + is_first,
-							   members[i].to - members[i].from - is_first);
-		is_first = false;
-	}
-	appendStringInfoChar(out, '}');
-	pfree(copy);
+	sort_members(out, base, members, n);
 }
 
 /* Consume a value and write it without spaces, keys sorted. */
@@ -615,6 +622,17 @@ read_tools(Scan *s, Prompt *p)
 		read_tool(s, p);
 }
 
+/* Texts that count only if they are not cut off. */
+static void
+read_whole_texts(Scan *s, StringInfo out)
+{
+	int			len = out->len;
+
+	read_texts(s, out, NULL, 0);
+	if (s->token == JSON_TOKEN_INVALID)
+		truncate_text(out, len);
+}
+
 /* ------------------------------------------------------------- requests --- */
 
 /*
@@ -650,13 +668,7 @@ read_request(Scan *s, Prompt *p, bool wants_text, bool wants_tools)
 			read_messages(s, &head, true);
 		}
 		else if (is_one_of(name, system_names))
-		{
-			int			len = system.len;
-
-			read_texts(s, &system, NULL, 0);
-			if (s->token == JSON_TOKEN_INVALID)
-				truncate_text(&system, len);
-		}
+			read_whole_texts(s, &system);
 		else if (wants_tools && is_one_of(name, tool_names))
 			read_tools(s, p);
 		else
@@ -910,6 +922,16 @@ read_flat_messages(const Candidates *c, FlatList list, StringInfo out)
 	}
 }
 
+static Bytes
+quoted(Bytes text)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	json_put_string(&json, text);
+	return (Bytes) {json.data, json.len};
+}
+
 static void
 read_flat_tools(const Candidates *c, Prompt *p)
 {
@@ -934,17 +956,10 @@ read_flat_tools(const Candidates *c, Prompt *p)
 			s = scan_begin(flat->text);
 			facts.parameters = canonical_text(&s);
 		}
-		else
-		{
-			StringInfoData quoted;
-
-			initStringInfo(&quoted);
-			json_put_string(&quoted, flat->text);
-			if (flat->field == FIELD_NAME)
-				facts.name = (Bytes) {quoted.data, quoted.len};
-			else if (flat->text.len > 0)
-				facts.description = (Bytes) {quoted.data, quoted.len};
-		}
+		else if (flat->field == FIELD_NAME)
+			facts.name = quoted(flat->text);
+		else if (flat->text.len > 0)
+			facts.description = quoted(flat->text);
 		if (is_last)
 		{
 			if (facts.name.len > 0)

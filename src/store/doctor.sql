@@ -126,7 +126,8 @@ BEGIN ATOMIC
 			mode() WITHIN GROUP (ORDER BY r.agent_name) AS agent
 		FROM recent r LEFT JOIN (SELECT DISTINCT x.trace_id FROM llmtrace.outcome x) o ON o.trace_id = r.trace_id
 	), call AS MATERIALIZED (
-		SELECT count(*) AS calls, count(c.ttft_ms) AS with_ttft
+		SELECT count(*) AS calls, count(c.ttft_ms) AS with_ttft, count(coalesce(c.input_tokens, c.output_tokens)) AS with_tokens,
+			count(*) FILTER (WHERE c.cost_source = 'reported') AS with_cost
 		FROM recent r CROSS JOIN LATERAL llmtrace.model_call_rows(r.trajectory) c
 		WHERE c.kind = 'llm'
 	), tool AS MATERIALIZED (
@@ -137,6 +138,14 @@ BEGIN ATOMIC
 		WHERE c.tool_name IS NOT NULL
 		GROUP BY c.tool_name, k.effect
 	)
+	SELECT 'model calls', 'note', pg_catalog.format('none in the last %s traces, so no tokens, costs and first tokens', k.traces),
+		'What is read as what: SELECT * FROM llmtrace.canonical_columns()'
+	FROM call c, known k WHERE c.calls = 0 AND k.traces > 0
+	UNION ALL
+	SELECT 'tokens', CASE WHEN c.with_tokens > 0 THEN 'ok' ELSE 'note' END,
+		pg_catalog.format('%s of %s model calls say how many they used, which prices need; %s say what they cost', c.with_tokens, c.calls, c.with_cost), NULL
+	FROM call c WHERE c.calls > 0
+	UNION ALL
 	SELECT 'first tokens', CASE WHEN c.with_ttft > 0 THEN 'ok' ELSE 'note' END,
 		pg_catalog.format('%s of %s model calls say when their first token came, which ttft_slo and ttft_histogram are of', c.with_ttft, c.calls), NULL
 	FROM call c WHERE c.calls > 0

@@ -26,7 +26,7 @@ BEGIN ATOMIC
 			(SELECT pg_catalog.array_agg(d.key ORDER BY d.name, d.rank) FROM llmtrace.cohort_dimension d))
 	FROM llmtrace.trace_row(t) s;
 END;
-COMMENT ON FUNCTION llmtrace.folded_columns(llmtrace.trajectory) IS 'the columns that table folded has beside a trajectory';
+COMMENT ON FUNCTION llmtrace.folded_columns(llmtrace.trajectory) IS 'the columns that table folded has beside a trajectory, in its order';
 
 -- In the order of the index, from where the last call ended: a backlog is read
 -- once, however many batches it takes and however much was deleted before.
@@ -87,43 +87,19 @@ BEGIN ATOMIC
 			JOIN llmtrace.folded o ON o.trace_id = d.trace_id AND o.started_at = d.started_at
 	), updated AS (
 		UPDATE llmtrace.folded o SET (
-			started_at, ended_at, duration_ms, span_count, error_count, model_call_count, tool_call_count,
-			tool_error_count, agent_run_count, retry_count, input_tokens, output_tokens, reasoning_tokens,
-			cache_read_tokens, cache_write_tokens, missing_price_count, sample_weight, depth, is_error, is_complete,
-			root_span_id, root_name, root_kind, status, error_type, cost_usd, cost_source, first_model, last_model,
-			service_name, service_version, environment, region, feature, feature_source, tenant_id, user_id,
-			conversation_id, agent_name, prompt_name, prompt_version, prompt_hash, dims,
-			trajectory) = (
-			SELECT
-				s.started_at, s.ended_at, s.duration_ms, s.span_count, s.error_count, s.model_call_count,
-				s.tool_call_count, s.tool_error_count, s.agent_run_count, s.retry_count, s.input_tokens, s.output_tokens,
-				s.reasoning_tokens, s.cache_read_tokens, s.cache_write_tokens, s.missing_price_count, s.sample_weight,
-				s.depth, s.is_error, s.is_complete, s.root_span_id, s.root_name, s.root_kind, s.status, s.error_type,
-				s.cost_usd, s.cost_source, s.first_model, s.last_model, s.service_name, s.service_version, s.environment,
-				s.region, s.feature, s.feature_source, s.tenant_id, s.user_id, s.conversation_id, s.agent_name,
-				s.prompt_name, s.prompt_version, s.prompt_hash, s.dims,
-				l.trajectory)
-		FROM late l CROSS JOIN LATERAL llmtrace.folded_columns(l.trajectory) s
-		WHERE o.trace_id = l.trace_id AND o.started_at = l.old_started_at
-		RETURNING o.trace_id
-	), inserted AS (
-		INSERT INTO llmtrace.folded (
 			trace_id, started_at, ended_at, duration_ms, span_count, error_count, model_call_count, tool_call_count,
 			tool_error_count, agent_run_count, retry_count, input_tokens, output_tokens, reasoning_tokens,
 			cache_read_tokens, cache_write_tokens, missing_price_count, sample_weight, depth, is_error, is_complete,
 			root_span_id, root_name, root_kind, status, error_type, cost_usd, cost_source, first_model, last_model,
 			service_name, service_version, environment, region, feature, feature_source, tenant_id, user_id,
-			conversation_id, agent_name, prompt_name, prompt_version, prompt_hash, dims,
-			trajectory)
-		SELECT
-			s.trace_id, s.started_at, s.ended_at, s.duration_ms, s.span_count, s.error_count, s.model_call_count,
-			s.tool_call_count, s.tool_error_count, s.agent_run_count, s.retry_count, s.input_tokens, s.output_tokens,
-			s.reasoning_tokens, s.cache_read_tokens, s.cache_write_tokens, s.missing_price_count, s.sample_weight,
-			s.depth, s.is_error, s.is_complete, s.root_span_id, s.root_name, s.root_kind, s.status, s.error_type,
-			s.cost_usd, s.cost_source, s.first_model, s.last_model, s.service_name, s.service_version, s.environment,
-			s.region, s.feature, s.feature_source, s.tenant_id, s.user_id, s.conversation_id, s.agent_name,
-			s.prompt_name, s.prompt_version, s.prompt_hash, s.dims,
-			m.trajectory
+			conversation_id, agent_name, prompt_name, prompt_version, prompt_hash, dims, trajectory)
+			= ROW (s.*, l.trajectory)
+		FROM late l CROSS JOIN LATERAL llmtrace.folded_columns(l.trajectory) s
+		WHERE o.trace_id = l.trace_id AND o.started_at = l.old_started_at
+		RETURNING o.trace_id
+	), inserted AS (
+		INSERT INTO llmtrace.folded
+		SELECT s.*, m.trajectory
 		FROM merged m CROSS JOIN LATERAL llmtrace.folded_columns(m.trajectory) s
 		WHERE NOT EXISTS (SELECT FROM late l WHERE l.trace_id = m.trace_id)
 		RETURNING folded.trace_id

@@ -88,21 +88,13 @@ DECLARE
 BEGIN
 	PERFORM pg_advisory_xact_lock(llmtrace.lock_class(), shard) FROM generate_series(0, 63) shard;
 	UPDATE llmtrace.folded f SET (
-		ended_at, duration_ms, span_count, error_count, model_call_count, tool_call_count, tool_error_count,
-		agent_run_count, retry_count, input_tokens, output_tokens, reasoning_tokens, cache_read_tokens,
-		cache_write_tokens, missing_price_count, sample_weight, depth, is_error, is_complete, root_span_id,
-		root_name, root_kind, status, error_type, cost_usd, cost_source, first_model, last_model, service_name,
-		service_version, environment, region, feature, feature_source, tenant_id, user_id, conversation_id,
-		agent_name, prompt_name, prompt_version, prompt_hash, dims,
-		trajectory) = (
-		s.ended_at, s.duration_ms, s.span_count, s.error_count, s.model_call_count, s.tool_call_count,
-		s.tool_error_count, s.agent_run_count, s.retry_count, s.input_tokens, s.output_tokens, s.reasoning_tokens,
-		s.cache_read_tokens, s.cache_write_tokens, s.missing_price_count, s.sample_weight, s.depth, s.is_error,
-		s.is_complete, s.root_span_id, s.root_name, s.root_kind, s.status, s.error_type, s.cost_usd, s.cost_source,
-		s.first_model, s.last_model, s.service_name, s.service_version, s.environment, s.region, s.feature,
-		s.feature_source, s.tenant_id, s.user_id, s.conversation_id, s.agent_name, s.prompt_name, s.prompt_version,
-		s.prompt_hash, s.dims,
-		n.trajectory)
+		trace_id, started_at, ended_at, duration_ms, span_count, error_count, model_call_count, tool_call_count,
+		tool_error_count, agent_run_count, retry_count, input_tokens, output_tokens, reasoning_tokens,
+		cache_read_tokens, cache_write_tokens, missing_price_count, sample_weight, depth, is_error, is_complete,
+		root_span_id, root_name, root_kind, status, error_type, cost_usd, cost_source, first_model, last_model,
+		service_name, service_version, environment, region, feature, feature_source, tenant_id, user_id,
+		conversation_id, agent_name, prompt_name, prompt_version, prompt_hash, dims, trajectory)
+		= ROW (s.*, n.trajectory)
 	FROM (SELECT o.started_at, o.trace_id,
 				CASE WHEN is_canonical THEN llmtrace.with_mapping(o.trajectory, name, key)
 					ELSE o.trajectory END AS trajectory

@@ -35,6 +35,7 @@ COMMENT ON COLUMN llmtrace.fragments.has_closed_root IS 'does it bring a closed 
 COMMENT ON COLUMN llmtrace.fragments.is_set_aside IS 'could the trace not be folded? ingest_rejected says why; fold_again() has it tried again';
 COMMENT ON COLUMN llmtrace.fragments.tenant_id IS 'the tenant, as far as this fragment tells';
 
+-- Up to the trajectory as folded_columns() has them.
 CREATE TABLE llmtrace.folded (
 	trace_id uuid NOT NULL,
 	started_at timestamptz NOT NULL,

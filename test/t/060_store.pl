@@ -65,7 +65,14 @@ $node->safe_psql('postgres', 'SELECT llmtrace.create_store();'
 $node->safe_psql('postgres', q!
 SELECT * FROM llmtrace.load_prices('{"gpt-x": {"input_cost_per_token": 1e-06}}');
 SELECT * FROM llmtrace.ingest_otlp_line('{"resourceSpans": [{"the secret of a line', 1)!);
-$node->safe_psql('postgres', q{CALL llmtrace.map_attribute('feature', 'app.feature')});
+# Of what is there, too, a day at a time; whoever waits is told how far it is.
+$node->safe_psql('postgres', q{
+CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(5.1); RETURN NEW; END $$;
+CREATE TRIGGER slow BEFORE UPDATE ON llmtrace.folded FOR EACH ROW WHEN (OLD.started_at < '2026-01-15') EXECUTE FUNCTION slow()});
+$node->psql('postgres', q{CALL llmtrace.map_attribute('feature', 'app.feature')}, stderr => \my $progress);
+like($progress, qr/NOTICE:  1 traces mapped, up to 2026-01-02 00:00:00\+00\n.*"app.feature" is now read as feature: 2 folded traces have it$/s, 'map_attribute tells how far it is');
+$node->safe_psql('postgres', 'DROP TRIGGER slow ON llmtrace.folded; DROP FUNCTION slow');
+is($node->safe_psql('postgres', q{SELECT string_agg(DISTINCT feature || ' by ' || feature_source, ', '), count(feature) = count(*) FROM llmtrace.traces}), 'search by attribute|t', 'and maps all, what waits as well');
 $node->safe_psql('postgres', q{CALL llmtrace.map_attribute('team', 'app.feature')});
 
 # ------------------------------------------------------------------ roles ---

@@ -52,6 +52,14 @@ is_deeply([ rows(qq{
 		AND col_description(o.oid, a.attnum) IS NULL}) ],
 	[], 'every column of a view has a comment');
 is_deeply([ rows(qq{
+	SELECT o.oid::regclass, a.attname, c.comment
+	FROM pg_class o JOIN pg_attribute a ON a.attrelid = o.oid AND a.attnum > 0
+		CROSS JOIN LATERAL (SELECT col_description(o.oid, a.attnum) AS comment) c
+		JOIN (VALUES ('_ms(_|\$)', 'millisecond'), ('_usd\$', 'dollar'), ('bytes', 'bytes'), ('tokens\$', 'tokens'),
+			('_(share|rate)\$', 'share|0 to 1')) u (name, unit) ON a.attname ~ u.name
+	WHERE o.relnamespace = 'llmtrace'::regnamespace AND o.relkind = 'v' AND $ours AND c.comment !~ u.unit}) ],
+	[], 'which names its unit');
+is_deeply([ rows(qq{
 	SELECT o.oid::regprocedure FROM pg_proc o
 	WHERE o.pronamespace = 'llmtrace'::regnamespace AND obj_description(o.oid, 'pg_proc') IS NULL}) ],
 	[], 'every function has a comment');
