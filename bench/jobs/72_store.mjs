@@ -4,14 +4,11 @@
 const middle = `select trace_id from llmtrace.directory where trace_id >= '80000000-0000-0000-0000-000000000000' order by trace_id limit 1`;
 
 // By a function, as a session uses it again and again: its plans are made.
-const byId = [
+export const byId = [
 	'drop function if exists public.one_trace()',
 	`do $do$ begin execute format('create function public.one_trace() returns bigint language plpgsql stable as $f$ begin return llmtrace.span_count(llmtrace.stored_trace(%L)); end $f$', (${middle})); end $do$`,
 	'select public.one_trace()',
 ];
-
-const weeks = `do $$ begin
-	perform llmtrace.make_partitions(array(select timestamptz '2025-12-01' - n * interval '7 days' from generate_series(1, 90) n)); end $$`;
 
 const features = (by) => `select count(*) > 0 from (${by}) x`;
 
@@ -25,7 +22,6 @@ export default {
 			{ figure: 'cost by feature', sql: features(`select * from llmtrace.cost_by_feature(since => '2026-01-01')`) },
 			{ figure: 'plan distance of every trace', sql: 'select count(distance) > 0 from llmtrace.plan_adherence' },
 			{ figure: 'traces by hour', sql: `select count(*) > 0 from (select date_trunc('hour', started_at), count(*), sum(cost_usd), sum(error_count) from llmtrace.traces group by 1) x` },
-			{ figure: 'trace by id, 90 partitions more', before: [weeks, ...byId], sql: 'select public.one_trace()' },
 		],
 		rows: () => [
 			{

@@ -1,7 +1,7 @@
 // What a dashboard's tool asks of every view to get to know it: 10,000 rows of
 // all columns, without a filter, as text.  It is to take less than a second.
 
-const views = ['agent_runs', 'attempts', 'cascade_route', 'cohort_metric', 'cohort_metric_daily', 'component_time',
+const views = ['agent_runs', 'attempts', 'cascade_route', 'cohort_metric', 'cohort_metric_daily', 'cohort_rollup', 'component_time',
 	'conversations', 'drift_daily', 'fanout_tree', 'fold_backlog', 'handoff', 'llm_phase', 'logical_call', 'messages',
 	'model_alias_change', 'model_calls', 'otlp', 'plan_adherence', 'plan_adherence_daily', 'plan_graph', 'plan_step',
 	'reasoning_spend', 'recovery', 'rollup_lag', 'spans', 'stop_taxonomy', 'success_check', 'tasks', 'telemetry_cost',
