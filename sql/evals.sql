@@ -113,6 +113,14 @@ INSERT INTO llmtrace.legal_hold (kind, subject) VALUES ('user', 'nobody');
 INSERT INTO llmtrace.legal_hold (kind, subject) VALUES ('trace_id', 'ABCD');
 \set VERBOSITY default
 SELECT trace_count, row_count, body_count FROM llmtrace.erase_subject('user_id', 'nobody', 'redact');
+SELECT llmtrace.without_nulls('{"a": null, "arguments": {"id": 7, "assignee": null}}'), llmtrace.without_nulls('{"a": null}');
+BEGIN;
+SAVEPOINT before;
+SELECT trace_count, row_count, body_count FROM llmtrace.erase_subject('user_id', 'nobody');
+RELEASE before;
+SELECT (SELECT count(*) FROM llmtrace.directory) AS directory, (SELECT count(*) FROM llmtrace.annotation) AS annotation,
+	(SELECT count(*) FROM llmtrace.outcome) AS outcome, (SELECT count(*) FROM llmtrace.fragments) AS fragments, (SELECT count(*) FROM llmtrace.rollup_cell) AS rollup_cell;
+COMMIT;
 SELECT mode, count(*) FROM llmtrace.erasure_log GROUP BY 1 ORDER BY 1;
 CALL llmtrace.retain(0);
 CALL llmtrace.retain(1000, strata => '{featur}');

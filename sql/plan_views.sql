@@ -113,7 +113,8 @@ INSERT INTO llmtrace.otlp SELECT pg_temp.run(trace, agent, 'x', 6, spans::jsonb)
 	('f5', 'clerk', '[["refund", {"gen_ai.tool.call.arguments": "{\"id\": 7, \"currency\": \"EUR\"}"}], ["get_order", {"gen_ai.tool.call.arguments": "{\"order\": 7}"}]]'),
 	('f6', 'clerk', '[["refund", {"gen_ai.tool.call.arguments": "{\"id\": 7, \"currency\": \"EUR\"}"}], ["get_order", {"gen_ai.tool.call.arguments": "{\"order\": 8, \"currency\": \"EUR\"}"}]]'),
 	('f7', 'clerk', '[["charge", {"gen_ai.tool.call.arguments": "{}"}], ["get_order", {"gen_ai.tool.call.arguments": "{}", "error.type": "timeout"}]]'),
-	('f8', 'ordered', '[["charge"], ["get_order"]]'), ('f9', 'ordered', '[["get_order"], ["charge"], ["search"]]'), ('fa', 'unordered', '[["charge"], ["get_order"]]')) v (trace, agent, spans);
+	('f8', 'ordered', '[["charge"], ["get_order"]]'), ('f9', 'ordered', '[["get_order"], ["charge"], ["search"]]'), ('fa', 'unordered', '[["charge"], ["get_order"]]'),
+	('fb', 'clerk', '[["charge", {"gen_ai.tool.call.arguments": "{\"order\": \"A17\", \"currency\": \"EUR\"}"}], ["get_order", {"gen_ai.tool.call.arguments": "{\"page_size\": 10, \"currency\": \"EUR\"}"}]]')) v (trace, agent, spans);
 CALL llmtrace.fold(quiet_for => '0');
 SELECT pg_temp.name(s.trace_id) AS trace, ltrim(s.verifier_span_id, '0') AS verifier, s.verified_by, s.unjudged_read_count AS unjudged, s.verdict, s.reason,
 	ltrim(w.verifier_span_id, '0') AS verifier_of_whole, w.verified_by, w.unjudged_read_count AS unjudged

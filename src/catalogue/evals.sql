@@ -301,10 +301,17 @@ END;
 COMMENT ON FUNCTION llmtrace.eval_content(llmtrace.trajectory, text) IS
 'What was said in a trace, or in one span of it: input of the first span that has one, output of the same or of the last model call, the tools'' calls {name, arguments, output}, the documents retrieved. Needs the privilege to read bodies.';
 
+CREATE FUNCTION llmtrace.without_nulls(object jsonb) RETURNS jsonb
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
+BEGIN ATOMIC
+	SELECT coalesce(pg_catalog.jsonb_object_agg(m.key, m.value), '{}') FROM pg_catalog.jsonb_each(object) m WHERE m.value <> 'null';
+END;
+COMMENT ON FUNCTION llmtrace.without_nulls(jsonb) IS 'an object without its members that are null; those of members, which may be what a tool was given, stay';
+
 CREATE FUNCTION llmtrace.eval_facts(t llmtrace.trajectory, of_span text) RETURNS TABLE (span_id text, metadata jsonb)
 	LANGUAGE sql STABLE ROWS 1
 BEGIN ATOMIC
-	SELECT coalesce(c.span_id, r.root_span_id), pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
+	SELECT coalesce(c.span_id, r.root_span_id), llmtrace.without_nulls(pg_catalog.jsonb_build_object(
 		'started_at', coalesce(c.span_started_at, r.started_at),
 		'model_requested', c.model_requested,
 		'model_responded', c.model_responded,
@@ -370,7 +377,7 @@ BEGIN
 		expected := NULL;
 		output := NULL;
 		IF bodies THEN
-			SELECT c.input, c.output, metadata || jsonb_strip_nulls(jsonb_build_object('tools_called', c.tools_called,
+			SELECT c.input, c.output, metadata || llmtrace.without_nulls(jsonb_build_object('tools_called', c.tools_called,
 				'retrieval_context', c.retrieval_context))
 			INTO input, output, metadata
 			FROM llmtrace.eval_content(trace, chosen.span_id) c;
@@ -424,7 +431,7 @@ COMMENT ON FUNCTION llmtrace.message_text(jsonb) IS 'the text of a message {role
 CREATE FUNCTION llmtrace.chat_messages(messages jsonb) RETURNS jsonb
 	LANGUAGE sql IMMUTABLE PARALLEL UNSAFE STRICT
 BEGIN ATOMIC
-	SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
+	SELECT pg_catalog.jsonb_agg(llmtrace.without_nulls(pg_catalog.jsonb_build_object(
 			'role', CASE WHEN m.calls IS NOT NULL THEN 'assistant'
 				WHEN m.message ->> 'role' IN ('system', 'developer') THEN 'system'
 				WHEN m.message ->> 'role' IN ('assistant', 'model', 'ai') THEN 'assistant'
@@ -483,8 +490,8 @@ CREATE FUNCTION llmtrace.sample_metadata(sample_id text, metadata jsonb, split t
 	RETURNS jsonb
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT metadata || pg_catalog.jsonb_build_object('sample_id', sample_id, 'split', split, 'stratum', stratum,
-		'inclusion_probability', inclusion_probability, 'weight', weight);
+	SELECT metadata || llmtrace.without_nulls(pg_catalog.jsonb_build_object('sample_id', sample_id, 'split', split, 'stratum', stratum,
+		'inclusion_probability', inclusion_probability, 'weight', weight));
 END;
 COMMENT ON FUNCTION llmtrace.sample_metadata(text, jsonb, text, text, double precision, double precision) IS
 'the metadata of a row of eval_sample, and what it stands for';
@@ -494,11 +501,11 @@ CREATE FUNCTION llmtrace.eval_sample_promptfoo(n integer DEFAULT 200, strata tex
 	since timestamptz DEFAULT now() - interval '7 days', until timestamptz DEFAULT 'infinity') RETURNS SETOF jsonb
 	LANGUAGE sql STABLE ROWS 200
 BEGIN ATOMIC
-	SELECT pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
+	SELECT llmtrace.without_nulls(pg_catalog.jsonb_build_object(
 		'description', e.stratum || ' ' || e.sample_id,
-		'vars', pg_catalog.jsonb_build_object(
+		'vars', llmtrace.without_nulls(pg_catalog.jsonb_build_object(
 			'input', llmtrace.promptfoo_text(llmtrace.last_request(e.input)),
-			'messages', llmtrace.promptfoo_text(llmtrace.chat_messages(e.input)::text)),
+			'messages', llmtrace.promptfoo_text(llmtrace.chat_messages(e.input)::text))),
 		'assert', CASE WHEN e.expected IS NOT NULL THEN pg_catalog.jsonb_build_array(pg_catalog.jsonb_build_object(
 			'type', 'equals', 'value', llmtrace.promptfoo_text(e.expected #>> '{}'))) END,
 		'metadata', llmtrace.sample_metadata(e.sample_id, e.metadata - 'tools_called' - 'retrieval_context', e.split, e.stratum, e.inclusion_probability, e.weight)))
@@ -527,7 +534,7 @@ CREATE FUNCTION llmtrace.eval_sample_openai(n integer DEFAULT 200, strata text[]
 	since timestamptz DEFAULT now() - interval '7 days', until timestamptz DEFAULT 'infinity') RETURNS SETOF jsonb
 	LANGUAGE sql STABLE ROWS 200
 BEGIN ATOMIC
-	SELECT pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
+	SELECT llmtrace.without_nulls(pg_catalog.jsonb_build_object(
 		'input', llmtrace.chat_messages(e.input),
 		'ideal', e.expected #>> '{}',
 		'metadata', llmtrace.sample_metadata(e.sample_id, e.metadata - 'tools_called' - 'retrieval_context', e.split, e.stratum, e.inclusion_probability, e.weight)))
@@ -541,16 +548,16 @@ CREATE FUNCTION llmtrace.eval_sample_deepeval(n integer DEFAULT 200, strata text
 	since timestamptz DEFAULT now() - interval '7 days', until timestamptz DEFAULT 'infinity') RETURNS SETOF jsonb
 	LANGUAGE sql STABLE ROWS 200
 BEGIN ATOMIC
-	SELECT pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
+	SELECT llmtrace.without_nulls(pg_catalog.jsonb_build_object(
 		'input', llmtrace.last_request(e.input),
 		'actual_output', (SELECT pg_catalog.string_agg(o.message ->> 'content', E'\n' ORDER BY o.ordinal)
 			FROM pg_catalog.jsonb_array_elements(llmtrace.chat_messages(e.output)) WITH ORDINALITY o (message, ordinal)),
 		'expected_output', e.expected #>> '{}',
 		'retrieval_context', (SELECT pg_catalog.jsonb_agg(d.document #>> '{}' ORDER BY d.ordinal)
 			FROM pg_catalog.jsonb_array_elements(e.metadata -> 'retrieval_context') WITH ORDINALITY d (document, ordinal)),
-		'tools_called', (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('name', coalesce(c.call ->> 'name', 'unknown'),
+		'tools_called', (SELECT pg_catalog.jsonb_agg(llmtrace.without_nulls(pg_catalog.jsonb_build_object('name', coalesce(c.call ->> 'name', 'unknown'),
 				'input_parameters', CASE WHEN pg_catalog.jsonb_typeof(a.arguments) = 'object' THEN a.arguments END,
-				'output', c.call -> 'output') ORDER BY c.ordinal)
+				'output', c.call -> 'output')) ORDER BY c.ordinal)
 			FROM pg_catalog.jsonb_array_elements(e.metadata -> 'tools_called') WITH ORDINALITY c (call, ordinal)
 				CROSS JOIN LATERAL (SELECT CASE WHEN pg_catalog.jsonb_typeof(c.call -> 'arguments') = 'string'
 					THEN llmtrace.body_json(c.call ->> 'arguments') ELSE c.call -> 'arguments' END AS arguments) a),
@@ -565,7 +572,7 @@ CREATE FUNCTION llmtrace.eval_sample_langsmith(n integer DEFAULT 200, strata tex
 	since timestamptz DEFAULT now() - interval '7 days', until timestamptz DEFAULT 'infinity') RETURNS SETOF jsonb
 	LANGUAGE sql STABLE ROWS 200
 BEGIN ATOMIC
-	SELECT pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
+	SELECT llmtrace.without_nulls(pg_catalog.jsonb_build_object(
 		'inputs', pg_catalog.jsonb_build_object('messages', llmtrace.chat_messages(e.input)),
 		'outputs', CASE WHEN e.expected IS NOT NULL THEN pg_catalog.jsonb_build_object('output', e.expected #>> '{}') END,
 		'metadata', llmtrace.sample_metadata(e.sample_id, e.metadata, e.split, e.stratum, e.inclusion_probability, e.weight),

@@ -19,8 +19,8 @@ BEGIN ATOMIC
 			'(trace_id, shard, has_closed_root, fragment) SELECT llmtrace.trace_id(t), 0, false, t FROM llmtrace.trajectories_from_otlp('
 			'''{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"00000000000000000000000000000001","spanId":"0000000000000001","name":"x","startTimeUnixNano":"1"}]}]}]}'') t'),
 		-- sketches of the hours and days of those traces, to be made anew
-		('rollup_cell', 'x."time" IN (SELECT pg_catalog.date_trunc(CASE WHEN x.is_day THEN ''day'' ELSE ''hour'' END, d.started_at, ''UTC'')'
-			' FROM llmtrace.directory d WHERE d.trace_id IN (SELECT pg_catalog.unnest($1)))', 'x."time"',
+		('rollup_cell', '(x."time", x.is_day) IN (SELECT pg_catalog.date_trunc(u.unit, d.started_at, ''UTC''), u.is_day'
+			' FROM llmtrace.directory d, (VALUES (''hour'', false), (''day'', true)) u (unit, is_day) WHERE d.trace_id IN (SELECT pg_catalog.unnest($1)))', 'x."time"',
 			'("time", is_day, subject, "by", dims, dists, cats) SELECT pg_catalog.now(), false, pg_catalog.chr(45), pg_catalog.chr(45), pg_catalog.jsonb_build_object(), ARRAY[]::llmtrace.dist[], ARRAY[]::llmtrace.cat[]'),
 		('folded', '(x.started_at, x.trace_id) IN (SELECT d.started_at, d.trace_id FROM llmtrace.directory d WHERE d.trace_id IN (SELECT pg_catalog.unnest($1)))', 'x.started_at', NULL),
 		('directory', 'x.trace_id IN (SELECT pg_catalog.unnest($1))', 'x.started_at', '(trace_id, started_at) SELECT pg_catalog.gen_random_uuid(), pg_catalog.now()'),
@@ -38,6 +38,7 @@ AS $$
 DECLARE
 	part record;
 	has_rows boolean;
+	place tid;
 BEGIN
 	FOR part IN
 		SELECT c.oid::regclass AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
@@ -47,17 +48,20 @@ BEGIN
 		EXECUTE format('SELECT EXISTS (SELECT FROM %s)', part.name) INTO has_rows;
 		IF NOT has_rows THEN
 			-- it is made again when something comes in for it
-			EXECUTE format('DROP TABLE %s', part.name);
+			BEGIN
+				EXECUTE format('DROP TABLE %s', part.name);
+			EXCEPTION WHEN object_in_use THEN
+				RAISE EXCEPTION 'values of the subject stay in the statistics of %, which this statement reads', part.name
+					USING ERRCODE = 'object_in_use', HINT = 'Call erase_subject in a statement that reads no traces.';
+			END;
 		END IF;
 	END LOOP;
 	EXECUTE format('SELECT EXISTS (SELECT FROM llmtrace.%I)', relation) INTO has_rows;
 	IF NOT has_rows AND placeholder IS NOT NULL THEN
-		EXECUTE format('INSERT INTO llmtrace.%I %s', relation, placeholder);
+		EXECUTE format('INSERT INTO llmtrace.%I %s RETURNING ctid', relation, placeholder) INTO place;
 	END IF;
 	EXECUTE format('ANALYZE llmtrace.%I', relation);
-	IF NOT has_rows THEN
-		EXECUTE format('DELETE FROM llmtrace.%I x WHERE x.xmin = pg_current_xact_id()::xid', relation);
-	END IF;
+	EXECUTE format('DELETE FROM llmtrace.%I x WHERE x.ctid = $1', relation) USING place;
 END
 $$;
 COMMENT ON FUNCTION llmtrace.forget_values(text, text) IS

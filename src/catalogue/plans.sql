@@ -230,12 +230,13 @@ BEGIN ATOMIC
 		FROM llmtrace.actions(t) a
 		WHERE EXISTS (SELECT FROM later_read)
 	), verifier AS MATERIALIZED (
+		-- an argument that says how, not what, is no evidence: two calls have a limit in common by chance
 		SELECT r.span_id, r.started_at, r.ordinal,
 			CASE WHEN r.step_id IN (SELECT l.step_id FROM later_step l) THEN 'plan'
 				WHEN rc.hash = wc.hash OR EXISTS (
 					SELECT FROM pg_catalog.jsonb_each(wa.arguments) x JOIN pg_catalog.jsonb_each(ra.arguments) y ON x.value = y.value
 					WHERE pg_catalog.jsonb_typeof(x.value) IN ('string', 'number') AND x.value <> '""'
-						AND CASE WHEN wk.resource_arg IS NULL THEN x.key = y.key
+						AND CASE WHEN wk.resource_arg IS NULL THEN x.key = y.key AND x.key !~* '^(limit|offset|cursor|page.*|per_?page|max.*|min.*|top_?k|count|size|sort.*|order_?by|fields|format|currency|units?|locale|lang|language|region|country|time_?zone|tz|timeout|verbose|dry_?run)$'
 							ELSE x.key = wk.resource_arg AND y.key = coalesce(rk.resource_arg, y.key) END) THEN 'arguments' END AS verified_by,
 			wa.arguments IS NULL OR ra.arguments IS NULL AS is_unjudged
 		FROM later_read r

@@ -78,6 +78,9 @@ BEGIN
 		CASE policy WHEN 'priority' THEN 'llmtrace.interest(x.error_count > 0, x.retry_count > 0, NOT x.is_complete, x.cost_usd)'
 			WHEN 'novelty' THEN 'r.rarity' ELSE '1::float8' END)
 	USING since, until, always, llmtrace.held_traces();
+	-- each batch takes the first of them
+	CREATE INDEX ON pg_temp.llmtrace_keep (started_at, trace_id);
+	ANALYZE pg_temp.llmtrace_keep;
 
 	SELECT coalesce(sum(b.bytes), 0) INTO always_bytes
 	FROM (
@@ -119,7 +122,7 @@ BEGIN
 		dropped_count, demoted_count, threshold, body_threshold)
 	SELECT retain_plan.since, retain_plan.until, llmtrace.cohort_label(k.stratum), retain_plan.budget_bytes, count(*), count(*) FILTER (WHERE k.failed),
 		count(*) FILTER (WHERE k.always), 0, 0, min(k.tau), min(k.body_tau)
-	FROM pg_temp.llmtrace_keep k GROUP BY k.stratum;
+	FROM pg_temp.llmtrace_keep k GROUP BY llmtrace.cohort_label(k.stratum);
 	RETURN (SELECT coalesce(sum(k.own_bytes) FILTER (WHERE NOT k.is_dropped), 0)
 			+ coalesce(sum(k.body_bytes) FILTER (WHERE NOT k.is_dropped AND NOT k.is_demoted), 0)
 		FROM pg_temp.llmtrace_keep k);
@@ -186,7 +189,7 @@ BEGIN
 	WHERE NOT b.is_dropped AND NOT b.is_spared AND f.started_at = b.started_at AND f.trace_id = b.trace_id;
 	UPDATE llmtrace.retention_log l SET dropped_count = l.dropped_count + b.dropped, demoted_count = l.demoted_count + b.demoted
 	FROM (SELECT llmtrace.cohort_label(b.stratum) AS stratum, b.planned_at, count(*) FILTER (WHERE b.is_dropped) AS dropped, count(*) FILTER (WHERE b.is_demoted) AS demoted
-			FROM pg_temp.llmtrace_batch b WHERE NOT b.is_spared GROUP BY b.stratum, b.planned_at) b
+			FROM pg_temp.llmtrace_batch b WHERE NOT b.is_spared GROUP BY 1, 2) b
 	WHERE l.retained_at = b.planned_at AND l.stratum = b.stratum;
 	DROP TABLE pg_temp.llmtrace_batch;
 END

@@ -176,8 +176,8 @@ actions_next(ActionScan *s, Action *action)
 		const ActionName *n;
 		bool		is_wrapper = false;
 
-		if ((i & 0xfff) == 0)
-			CHECK_FOR_INTERRUPTS();
+		/* at each: what tools do is left out, and so may any other ordinal be */
+		CHECK_FOR_INTERRUPTS();
 		if ((s->kinds & KIND_BIT(kind)) == 0 && kind != KIND_AGENT && kind != KIND_TOOL)
 			continue;
 		n = find_name(s, i);

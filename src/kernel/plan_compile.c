@@ -235,8 +235,7 @@ typedef struct ActionArgs
 	Trajectory *t;
 	const Action *action;
 	ValueFolding folding;
-	Arena	   *arena;
-	bool		is_read;
+	MemoryContext scratch;		/* of them, once they are read */
 	bool		is_moved;		/* they are kept elsewhere: nothing can be said */
 	FoldedArgs	folded;
 } ActionArgs;
@@ -244,14 +243,19 @@ typedef struct ActionArgs
 static void
 read_args(ActionArgs *a)
 {
+	Arena		arena = {0};
+	MemoryContext old;
 	Value		v;
 
-	if (a->is_read)
+	if (a->scratch != NULL)
 		return;
-	a->is_read = true;
-	a->folded = (FoldedArgs) {NULL, 0};
-	if (action_arguments(a->t, a->action->ordinal, a->arena, &v, &a->is_moved))
+	a->scratch = AllocSetContextCreate(CurrentMemoryContext, "llmtrace arguments",
+									   ALLOCSET_DEFAULT_SIZES);
+	arena.context = a->scratch;
+	old = MemoryContextSwitchTo(a->scratch);
+	if (action_arguments(a->t, a->action->ordinal, &arena, &v, &a->is_moved))
 		a->folded = fold_args(&v, a->folding);
+	MemoryContextSwitchTo(old);
 }
 
 /* How many of the arguments differ, of how many that are compared. */
@@ -458,8 +462,7 @@ void
 find_action_candidates(const CompiledPlan *c, Trajectory *t, const Action *action, uint32 number,
 					   CandidateList *list)
 {
-	Arena		arena = {.context = CurrentMemoryContext};
-	ActionArgs	args = {.t = t,.action = action,.folding = folding_of(c->options),.arena = &arena};
+	ActionArgs	args = {.t = t,.action = action,.folding = folding_of(c->options)};
 	uint32		named = action->named;
 	uint32		any = c->any_name;
 
@@ -486,6 +489,8 @@ find_action_candidates(const CompiledPlan *c, Trajectory *t, const Action *actio
 			number, e->step, (int32) Min(cost, PLAN_MAX_WEIGHT * 2), is_unjudged
 		});
 	}
+	if (args.scratch != NULL)
+		MemoryContextDelete(args.scratch);
 }
 
 /* with_failed: calls that failed count, too. */

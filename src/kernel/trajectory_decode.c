@@ -769,10 +769,15 @@ decode_class_table(Trajectory *t, Cursor *c)
 	}
 }
 
-/* The attributes that have no value from the class table. */
+/*
+ * The attributes that have no value from the class table.  One value may stand
+ * for any number of spans: how many that makes is bounded, as in encoding.
+ */
 static void
 decode_columns(Trajectory *t, Cursor *c)
 {
+	uint64		values = 0;
+
 	t->class_index = alloc_array(t, t->n, sizeof(uint32));
 	for (uint32 i = 0; i < t->n; i++)
 		t->class_index[i] = t->classes[t->span_class[i]].span_count++;
@@ -782,7 +787,8 @@ decode_columns(Trajectory *t, Cursor *c)
 		const SpanClass *class = &t->classes[i];
 
 		CHECK_FOR_INTERRUPTS();
-		if (class->span_count == 0)
+		values += (uint64) class->span_count * t->shapes[class->shape].nkeys;
+		if (class->span_count == 0 || values > TRAJECTORY_MAX_VALUES)
 			bytes_corrupt("classes");
 		for (uint32 k = 0; k < t->shapes[class->shape].nkeys; k++)
 			if (class->columns[k].values == NULL)
@@ -1291,6 +1297,7 @@ trajectory_add_to_set(const Trajectory *t, SpanSet *set, uint32 from, uint32 cou
 		uint32	  **class_keys = &mapped[t->span_class[i]];
 		Span	   *span = spanset_add_span(set);
 
+		CHECK_FOR_INTERRUPTS();
 		memcpy(span->trace_id, t->summary.trace_id, sizeof(span->trace_id));
 		span->span_id = trajectory_span_id(t, i);
 		span->parent_id = trajectory_parent_id(t, i);

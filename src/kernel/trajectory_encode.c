@@ -590,8 +590,10 @@ put_class(TrajectoryEncoder *e, uint32 class, uint8 *columns)
 	for (uint32 k = 0; k < nkeys; k++)
 	{
 		const Value *first = span_attribute(e, spans[0], k);
-		ColumnForm	form = column_form(e, spans, n, k);
+		ColumnForm	form;
 
+		CHECK_FOR_INTERRUPTS();
+		form = column_form(e, spans, n, k);
 		columns[k] = form << 4 | (form == COLUMN_MIXED ? 0 : first->type);
 		put_byte(buf, columns[k]);
 		if (form == COLUMN_CONSTANT)

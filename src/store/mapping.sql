@@ -72,7 +72,9 @@ BEGIN
 	SET fragment = n.fragment,
 		tenant_id = coalesce(f.tenant_id, (SELECT s.tenant_id FROM llmtrace.trace_summary(n.fragment) s))
 	FROM (SELECT o.ctid AS place, llmtrace.with_mapping(o.fragment, name, key) AS fragment
-			FROM llmtrace.fragments o) n
+			FROM llmtrace.fragments o
+			-- each is mapped once
+			OFFSET 0) n
 	WHERE f.ctid = n.place AND f.fragment OPERATOR(llmtrace.<>) n.fragment;
 	GET DIAGNOSTICS mapped = ROW_COUNT;
 	RETURN mapped;
@@ -100,7 +102,9 @@ BEGIN
 					ELSE o.trajectory END AS trajectory
 			FROM llmtrace.folded o
 			WHERE o.started_at >= day AND o.started_at < next_day
-				AND EXISTS (SELECT FROM llmtrace.attribute_keys(o.trajectory) k WHERE k.key = map_day.key)) n
+				AND EXISTS (SELECT FROM llmtrace.attribute_keys(o.trajectory) k WHERE k.key = map_day.key)
+			-- each is mapped once
+			OFFSET 0) n
 		CROSS JOIN LATERAL llmtrace.folded_columns(n.trajectory) s
 	WHERE f.started_at = n.started_at AND f.trace_id = n.trace_id;
 	GET DIAGNOSTICS mapped = ROW_COUNT;

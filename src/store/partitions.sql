@@ -103,8 +103,8 @@ BEGIN
 		RAISE EXCEPTION 'a time is needed before which traces are dropped'
 			USING ERRCODE = 'invalid_parameter_value';
 	END IF;
-	-- no fold meanwhile: it would write of what is being dropped
-	PERFORM pg_advisory_xact_lock(llmtrace.lock_class(), shard) FROM generate_series(0, 63) shard;
+	-- no fold meanwhile: it would write of what is being dropped; and no ingest of what is on hold
+	PERFORM llmtrace.lock_store();
 
 	IF EXISTS (SELECT FROM llmtrace.legal_hold) THEN
 		SELECT count(*), min(d.started_at) INTO n, first
@@ -114,7 +114,7 @@ BEGIN
 			LEFT JOIN llmtrace.directory d ON d.trace_id = h.trace_id;
 		IF n > 0 THEN
 			RAISE EXCEPTION '% traces from before that time are on legal hold', n
-				USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('The first of them started at %s. Nothing was dropped.', first),
+				USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = concat('The first of them started at ' || first || '. ', 'Nothing was dropped.'),
 					HINT = 'retain keeps what is on hold and lets go of the rest; table llmtrace.legal_hold says what is on hold.';
 		END IF;
 	END IF;

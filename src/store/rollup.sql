@@ -22,7 +22,7 @@ COMMENT ON COLUMN llmtrace.measure.is_category IS 'counts of texts, not a distri
 COMMENT ON COLUMN llmtrace.measure.trace_correlation IS 'how alike the calls of one trace are: with 1, which is safe, a trace counts as one observation, with 0 every call; set by estimate_trace_correlation';
 
 INSERT INTO llmtrace.measure (name, is_category, place)
-SELECT v.name, v.is_category, row_number() OVER (PARTITION BY split_part(v.name, '.', 1))
+SELECT v.name, v.is_category, row_number() OVER (PARTITION BY split_part(v.name, '.', 1) ORDER BY v.name)
 FROM (VALUES ('traces.duration_ms', false), ('traces.cost_usd', false), ('traces.span_count', false), ('traces.depth', false),
 	('traces.input_tokens', false), ('traces.output_tokens', false), ('traces.model_call_count', false),
 	('traces.tool_call_count', false), ('traces.retry_count', false), ('traces.error_count', false),

@@ -162,8 +162,9 @@ run(void *arg)
 	is_text = kind & 1;
 	if (kind & 2)
 	{
-		/* a query's own errors, such as a failing pattern, are none of ours */
-		if (shim_try(parse_budget, NULL))
+		/* a query's own errors, such as a failing pattern, are none of ours; a
+		 * server's texts are valid */
+		if (utf8_is_valid((const char *) input->data, input->size) && shim_try(parse_budget, NULL))
 			shim_try(use_budget, NULL);
 	}
 	else if (shim_try(parse_profile, NULL))
