@@ -290,7 +290,7 @@ SELECT md5(string_agg(t::text, ' ' ORDER BY trace_id)), count(*) FROM llmtrace.t
 SELECT relname, count, sum FROM (} . join(' UNION ALL ', map { "SELECT '$_' AS relname, count(*), md5(string_agg(x::text, ' ' ORDER BY x::text)) AS sum FROM llmtrace.$_ x" } @tables) . q{) y;
 SELECT i.indexrelid::regclass, pg_get_indexdef(i.indexrelid), i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid WHERE c.relnamespace = 'llmtrace'::regnamespace ORDER BY i.indexrelid::regclass::text;
 SELECT conrelid::regclass, pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'llmtrace'::regnamespace ORDER BY conrelid::regclass::text, 2;
-SELECT tgrelid::regclass, pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'llmtrace'::regnamespace) AND NOT tgisinternal;
+SELECT tgrelid::regclass, pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'llmtrace'::regnamespace) AND NOT tgisinternal ORDER BY tgrelid::regclass::text, tgname;
 SELECT c.relname, c.relkind, c.relrowsecurity, c.reloptions, pg_get_expr(c.relpartbound, c.oid), c.relacl FROM pg_class c WHERE relnamespace = 'llmtrace'::regnamespace ORDER BY 1;
 SELECT p.oid::regprocedure, p.prosecdef, p.proconfig, (SELECT array_agg(a ORDER BY a::text) FROM unnest(p.proacl) a) FROM pg_proc p WHERE pronamespace = 'llmtrace'::regnamespace ORDER BY p.oid::regprocedure::text;
 SELECT polname, polrelid::regclass, polroles::regrole[], pg_get_expr(polqual, polrelid) FROM pg_policy ORDER BY polrelid::regclass::text, polname;
@@ -317,9 +317,11 @@ for my $format ('custom', 'plain', 'directory')
 	{
 		$other->command_ok([ 'pg_restore', '--exit-on-error', '-j', $format eq 'directory' ? 2 : 1, '-d', $other->connstr($format), $file ], 'pg_restore');
 	}
-	my %was = map { $_ => 1 } split /\n/, $before;
-	my @new = grep { !$was{$_} } split /\n/, my $after = $other->safe_psql($format, $facts);
-	ok($after eq $before, "$format: the same store, with a column, an index, policies and privileges of one's own") or diag join("\n", @new);
+	my $after = $other->safe_psql($format, $facts);
+	my @was = split /\n/, $before;
+	my @is = split /\n/, $after;
+	ok($after eq $before, "$format: the same store, with a column, an index, policies and privileges of one's own")
+		or diag map { $was[$_] eq ($is[$_] // '') ? () : "was $was[$_]\nis  " . ($is[$_] // '') . "\n" } 0 .. $#was;
 }
 is($other->safe_psql('custom', 'SELECT llmtrace.upgrade_store()'), '', 'upgrade_store has nothing to do');
 is(as('writer', ingest('a1', '04', -86400 * 100, 'acme') . ingest('f1', '01', 900 * 86400), node => $other, db => 'custom'), "1\n1", 'ingest goes on');
