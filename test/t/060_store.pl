@@ -287,7 +287,7 @@ is($node->safe_psql('postgres', "SELECT string_agg(n, ' ' ORDER BY n) FROM (" . 
 	'erasure_log reservoir retention_log sample_lineage', 'all other tables have rows');
 my $facts = q{
 SELECT md5(string_agg(t::text, ' ' ORDER BY trace_id)), count(*) FROM llmtrace.trajectories t;
-SELECT relname, count, sum FROM (} . join(' UNION ALL ', map { "SELECT '$_' AS relname, count(*), md5(string_agg(x::text, ' ' ORDER BY x::text)) AS sum FROM llmtrace.$_ x" } @tables) . q{) y;
+SELECT relname, count, sum FROM (} . join(' UNION ALL ', map { "SELECT '$_' AS relname, count(*), md5(string_agg(x::text, ' ' ORDER BY x::text)) AS sum FROM llmtrace.$_ x" } @tables) . q{) y ORDER BY relname;
 SELECT i.indexrelid::regclass, pg_get_indexdef(i.indexrelid), i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid WHERE c.relnamespace = 'llmtrace'::regnamespace ORDER BY i.indexrelid::regclass::text;
 SELECT conrelid::regclass, pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'llmtrace'::regnamespace ORDER BY conrelid::regclass::text, 2;
 SELECT tgrelid::regclass, pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'llmtrace'::regnamespace) AND NOT tgisinternal ORDER BY tgrelid::regclass::text, tgname;
