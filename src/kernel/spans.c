@@ -176,10 +176,8 @@ row_who(RowWriter *w, const Trajectory *t, const SpanClass *class, const SpanCol
 		row_text(w, tool);
 	else
 		row_null(w);
-	if (runs && class_tells(t, class, COLUMN_PROVIDER) &&
-		class_tells(t, class, COLUMN_MODEL_REQUESTED) &&
-		class_tells(t, class, COLUMN_MODEL_RESPONDED) &&
-		class_tells(t, class, COLUMN_TOOL_NAME))
+	if (runs && class_tells_text(t, class, TEXT_PROVIDER) &&
+		class_tells_text(t, class, TEXT_MODEL) && class_tells_text(t, class, TEXT_TOOL_NAME))
 		runs->knows_who = row_run_keep(w, column, len, &runs->who);
 }
 

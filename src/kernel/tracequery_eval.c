@@ -352,17 +352,16 @@ field_is_known(Eval *e, uint32 number, uint32 class)
 	switch (field->intrinsic)
 	{
 		case INTRINSIC_MODEL:
-			return class_tells(e->t, c, COLUMN_MODEL_RESPONDED) &&
-				class_tells(e->t, c, COLUMN_MODEL_REQUESTED);
+			return class_tells_text(e->t, c, TEXT_MODEL);
 		case INTRINSIC_PROVIDER:
-			return class_tells(e->t, c, COLUMN_PROVIDER);
+			return class_tells_text(e->t, c, TEXT_PROVIDER);
 		case INTRINSIC_TOOL:
-			return c->kind != KIND_TOOL || class_tells(e->t, c, COLUMN_TOOL_NAME);
+			return class_tells_text(e->t, c, TEXT_TOOL_NAME);
 		case INTRINSIC_AGENT:
-			return class_tells(e->t, c, COLUMN_AGENT_NAME);
+			return class_tells_text(e->t, c, TEXT_AGENT_NAME);
 		case INTRINSIC_TTFT:
 			return class_tells(e->t, c, COLUMN_TTFT_MS);
-			/* whose the tokens are depends on the spans around */
+		/* whose tokens and costs are depends on the spans around */
 		case INTRINSIC_INPUT_TOKENS:
 			return !shape_bears(&e->t->shapes[c->shape], COLUMN_INPUT_TOKENS);
 		case INTRINSIC_OUTPUT_TOKENS:

@@ -977,8 +977,8 @@ trajectory_decode_cold(Trajectory *t)
 
 /*
  * A datum of size bytes, its varlena header of four bytes included, of which
- * only the header and the classes' kinds have been read.  What is decoded later
- * goes into the current context of now.  The datum must stay where it is.
+ * only the header and the classes' kinds have been read.  What is decoded
+ * later goes into the current context of now.  The datum must stay where it is.
  */
 Trajectory *
 trajectory_open(const void *datum, size_t size)
