@@ -19,7 +19,8 @@ SELECT q::tracequery FROM unnest(ARRAY[
 	'({ .a } | count() > 1) && { .b } | { .c } | avg(duration) * 2 >= max(.n) - 1.5s | count() + 1 != 3',
 	'{ event:name = "e" && event.x = 1 && link:traceID != nil && instrumentation.y = 2 && instrumentation:name = "i" }'
 ]) q;
-SELECT bool_and(q::tracequery::text::tracequery = q::tracequery) FROM unnest(ARRAY['{.a=-1}', '{.a=-0.0}', '{ . "x" = 1}', '{."x"}', '{.a=0s}']) WITH ORDINALITY u (q, n) WHERE n <> 3;
+SELECT bool_and(q::tracequery::text::tracequery = q::tracequery) FROM unnest(ARRAY['{.a=-1}', '{.a=-0.0}', '{ . "x" = 1}', '{."x"}', '{.a=0s}',
+	'{duration>105d1ns}', '{duration<106000d18000h}', '{duration=9223372036854775807ns}']) WITH ORDINALITY u (q, n) WHERE n <> 3;
 SELECT '{}'::tracequery = '{ true }'::tracequery, '{}'::tracequery <> '{ false }'::tracequery;
 SELECT tracequery_send('{ }');
 
@@ -33,6 +34,8 @@ SELECT '{ "ä" = name ; }'::tracequery;
 SELECT '{ name = "\q" }'::tracequery;
 SELECT '{ duration > 5x }'::tracequery;
 SELECT '{ .n = 99999999999999999999 }'::tracequery;
+SELECT '{ duration > 106752d }'::tracequery;
+SELECT '{ duration > 1h106751d23h }'::tracequery;
 SELECT '{ nam = "a" }'::tracequery;
 SELECT '{ foo.bar = 1 }'::tracequery;
 SELECT '{ } | count()'::tracequery;

@@ -550,6 +550,36 @@ read_double(const Parser *p, size_t from, size_t to)
 	return d;
 }
 
+/* False if it is out of range. */
+static bool
+read_integer(const Parser *p, size_t from, size_t to, int64 *integer)
+{
+	*integer = 0;
+	for (size_t k = from; k < to; k++)
+		if (pg_mul_s64_overflow(*integer, 10, integer) ||
+			pg_add_s64_overflow(*integer, p->text[k] - '0', integer))
+			return false;
+	return true;
+}
+
+/*
+ * The nanoseconds of a number with its unit; false if they are out of range.
+ * Whole numbers are exact, as a double is not beyond 104 days.
+ */
+static bool
+read_duration(const Parser *p, size_t from, size_t to, bool is_float, int64 unit_ns, int64 *ns)
+{
+	double		rounded;
+
+	if (!is_float)
+		return read_integer(p, from, to, ns) && !pg_mul_s64_overflow(*ns, unit_ns, ns);
+	rounded = rint(read_double(p, from, to) * (double) unit_ns);
+	if (rounded >= 9.2e18)
+		return false;
+	*ns = (int64) rounded;
+	return true;
+}
+
 /* A duration is one or more numbers with units: 1h30m, 1.5s. */
 static size_t
 lex_duration(const Parser *p, size_t i, Token *token)
@@ -563,13 +593,13 @@ lex_duration(const Parser *p, size_t i, Token *token)
 		size_t		end = number_end(p, i, &is_float);
 		int			unit_len;
 		int64		unit = duration_unit(p, end, &unit_len);
-		double		ns;
+		int64		ns;
 
 		/* within one duration a unit may be followed by a digit */
 		if (unit == 0)
 			fail_detail(p, end, "Expected a unit: ns, us, ms, s, m, h or d.");
-		ns = rint(read_double(p, i, end) * (double) unit);
-		if (ns >= 9.2e18 || pg_add_s64_overflow(total, (int64) ns, &total))
+		if (!read_duration(p, i, end, is_float, unit, &ns) ||
+			pg_add_s64_overflow(total, ns, &total))
 			fail_detail(p, begin, "The duration is out of range.");
 		i = end + unit_len;
 	} while (is_digit(char_at(p, i)));
@@ -597,11 +627,8 @@ lex_number(const Parser *p, size_t i, Token *token)
 		return end;
 	}
 	token->value.type = QUERY_INT;
-	token->value.integer = 0;
-	for (size_t k = i; k < end; k++)
-		if (pg_mul_s64_overflow(token->value.integer, 10, &token->value.integer) ||
-			pg_add_s64_overflow(token->value.integer, p->text[k] - '0', &token->value.integer))
-			fail_detail(p, i, "The integer is out of range.");
+	if (!read_integer(p, i, end, &token->value.integer))
+		fail_detail(p, i, "The integer is out of range.");
 	return end;
 }
 
