@@ -89,8 +89,6 @@ SELECT ordinal, kind, operation, span_kind, status, status_message, is_error, er
 	usage_scope, input_tokens, output_tokens, reported_input_tokens, reported_output_tokens
 FROM samples, spans(t) WHERE samples.name = 'agent';
 SELECT c.* FROM samples, logical_calls(t) AS c WHERE name = 'agent';
-SELECT count(*) FILTER (WHERE (s.parent, s.depth, s.subtree_count) IS DISTINCT FROM (x.parent, x.depth, x.subtree_count)) AS differ, count(*) > 10 AS many
-FROM samples, LATERAL (SELECT * FROM spans(t)) s JOIN LATERAL span_tree(t) x USING (ordinal);
 SELECT show(t) FROM samples WHERE name = 'agent';
 SELECT show(t) FROM samples WHERE name = 'odd';
 SELECT name, path_signature(t), failure_signature(t) FROM samples ORDER BY name;

@@ -39,7 +39,7 @@ export default {
 			},
 			{
 				figure: 'one row a span',
-				sql: 'select count(*), sum(depth), max(depth) from folded, llmtrace.span_tree(t)',
+				sql: 'select count(*), sum(depth), max(depth) from folded, llmtrace.spans(t)',
 			},
 		],
 		rows: () => [{ figure: 'every trace', sql: descend }],

@@ -55,7 +55,7 @@ trajectory_call_context(PG_FUNCTION_ARGS)
 }
 
 static void
-put_attempt(RowWriter *w, const Trajectory *t, const SpanCommon *common, uint32 i,
+put_attempt(RowWriter *w, const Trajectory *t, SpanCommon *common, uint32 i,
 			const LogicalCall *call, const CallOutcome *o)
 {
 	const SpanClass *class = trajectory_class(t, i);

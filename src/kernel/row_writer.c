@@ -37,6 +37,7 @@ row_writer_init(RowWriter *w, FunctionCallInfo fcinfo)
 	if (w->desc->natts > ROW_MAX_COLUMNS)
 		elog(ERROR, "a row of %d columns cannot be written", w->desc->natts);
 	w->data_start = MAXALIGN(SizeofMinimalTupleHeader + BITMAPLEN(w->desc->natts));
+	w->wanted = PG_UINT64_MAX;
 	w->max = 1024;
 	w->tuple = palloc(w->max);
 }

@@ -26,6 +26,7 @@ typedef struct RowWriter
 	size_t		data_start;
 	int			column;			/* the one that is written next */
 	uint64		not_null;		/* bit c: column c has a value */
+	uint64		wanted;			/* bit c: column c is read; others become null */
 } RowWriter;
 
 #define ROW_MAX_COLUMNS 64
@@ -62,6 +63,29 @@ row_nulls(RowWriter *w, int count)
 	w->column += count;
 }
 
+/* Is the next column read? */
+static inline bool
+row_wants(const RowWriter *w)
+{
+	return (w->wanted >> w->column & 1) != 0;
+}
+
+/* Go past so many columns if none of them is read. */
+static inline bool
+row_skip_all(RowWriter *w, int count)
+{
+	if ((w->wanted >> w->column & ((UINT64_C(1) << count) - 1)) != 0)
+		return false;
+	w->column += count;
+	return true;
+}
+
+static inline bool
+row_skip(RowWriter *w)
+{
+	return row_skip_all(w, 1);
+}
+
 /* The next column has a value. */
 static inline void
 row_value(RowWriter *w)
@@ -73,6 +97,8 @@ row_value(RowWriter *w)
 static inline void
 row_bool(RowWriter *w, bool v)
 {
+	if (row_skip(w))
+		return;
 	*row_reserve(w, 1, 1) = v;
 	row_value(w);
 }
@@ -80,6 +106,8 @@ row_bool(RowWriter *w, bool v)
 static inline void
 row_int4(RowWriter *w, int32 v)
 {
+	if (row_skip(w))
+		return;
 	memcpy(row_reserve(w, ALIGNOF_INT, sizeof(v)), &v, sizeof(v));
 	row_value(w);
 }
@@ -87,6 +115,8 @@ row_int4(RowWriter *w, int32 v)
 static inline void
 row_int8(RowWriter *w, int64 v)
 {
+	if (row_skip(w))
+		return;
 	memcpy(row_reserve(w, ALIGNOF_DOUBLE, sizeof(v)), &v, sizeof(v));
 	row_value(w);
 }
@@ -94,6 +124,8 @@ row_int8(RowWriter *w, int64 v)
 static inline void
 row_float8(RowWriter *w, double v)
 {
+	if (row_skip(w))
+		return;
 	memcpy(row_reserve(w, ALIGNOF_DOUBLE, sizeof(v)), &v, sizeof(v));
 	row_value(w);
 }
@@ -107,6 +139,8 @@ row_timestamptz(RowWriter *w, TimestampTz v)
 static inline void
 row_uuid(RowWriter *w, const uint8 *uuid)
 {
+	if (row_skip(w))
+		return;
 	memcpy(row_reserve(w, 1, 16), uuid, 16);
 	row_value(w);
 }
@@ -141,6 +175,8 @@ copy_short(char *to, const char *from, size_t len)
 static inline void
 row_text(RowWriter *w, Bytes s)
 {
+	if (row_skip(w))
+		return;
 	if (likely(s.len + VARHDRSZ_SHORT <= VARATT_SHORT_MAX))
 	{
 		char	   *p = row_reserve(w, 1, s.len + VARHDRSZ_SHORT);
@@ -202,6 +238,8 @@ row_run_repeat(RowWriter *w, const RowRun *run)
 static inline void
 row_varlena(RowWriter *w, const struct varlena *v)
 {
+	if (row_skip(w))
+		return;
 	memcpy(row_reserve(w, ALIGNOF_INT, VARSIZE(v)), v, VARSIZE(v));
 	row_value(w);
 }

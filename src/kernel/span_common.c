@@ -69,32 +69,42 @@ span_common(const Trajectory *t)
 	SpanCommon	common = {.t = t};
 
 	common.rooms = palloc0(COMMON_TEXTS * sizeof(ShortText));
-	common.of_resources = palloc0(Max(t->resource_count, 1) * COMMON_RESOURCE_TEXTS * sizeof(Bytes));
-	for (uint32 r = 0; r < t->resource_count; r++)
-		for (int k = 0; k < COMMON_RESOURCE_TEXTS; k++)
-			resource_text(t, r, common_columns[k],
-						  &common.of_resources[r * COMMON_RESOURCE_TEXTS + k]);
-	for (int k = 0; k < COMMON_RESOURCE_TEXTS; k++)
-		common.is_on_spans[k] = is_borne(t, k);
-	for (int k = COMMON_RESOURCE_TEXTS; k < COMMON_TEXTS; k++)
-		if (is_borne(t, k))
-			common.holder[k] = find_holders(t, k);
 	return common;
+}
+
+/* Find out what is to be known of a text, when the first span's is asked for. */
+static void
+prepare(SpanCommon *common, CommonText text)
+{
+	const Trajectory *t = common->t;
+
+	if (text < COMMON_RESOURCE_TEXTS)
+	{
+		common->of_resources[text] = palloc0(Max(t->resource_count, 1) * sizeof(Bytes));
+		for (uint32 r = 0; r < t->resource_count; r++)
+			resource_text(t, r, common_columns[text], &common->of_resources[text][r]);
+		common->is_on_spans[text] = is_borne(t, text);
+	}
+	else if (is_borne(t, text))
+		common->holder[text] = find_holders(t, text);
+	common->is_prepared[text] = true;
 }
 
 /* The whole text. */
 static bool
-find_text(const SpanCommon *common, uint32 ordinal, CommonText text, Bytes *value)
+find_text(SpanCommon *common, uint32 ordinal, CommonText text, Bytes *value)
 {
 	const Trajectory *t = common->t;
 
+	if (!common->is_prepared[text])
+		prepare(common, text);
 	if (text < COMMON_RESOURCE_TEXTS)
 	{
 		uint32		resource = trajectory_class(t, ordinal)->resource;
 
 		if (common->is_on_spans[text] && own_text(t, ordinal, text, value))
 			return true;
-		*value = common->of_resources[resource * COMMON_RESOURCE_TEXTS + text];
+		*value = common->of_resources[text][resource];
 		return value->len > 0;
 	}
 	return common->holder[text] != NULL && common->holder[text][ordinal] >= 0 &&
@@ -102,7 +112,7 @@ find_text(const SpanCommon *common, uint32 ordinal, CommonText text, Bytes *valu
 }
 
 bool
-span_common_text(const SpanCommon *common, uint32 ordinal, CommonText text, Bytes *value)
+span_common_text(SpanCommon *common, uint32 ordinal, CommonText text, Bytes *value)
 {
 	if (!find_text(common, ordinal, text, value))
 		return false;

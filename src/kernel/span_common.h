@@ -36,7 +36,8 @@ typedef enum CommonText
 typedef struct SpanCommon
 {
 	const Trajectory *t;
-	Bytes	   *of_resources;	/* COMMON_RESOURCE_TEXTS for each resource */
+	bool		is_prepared[COMMON_TEXTS];	/* is the following known? */
+	Bytes	   *of_resources[COMMON_RESOURCE_TEXTS];	/* by resource */
 	bool		is_on_spans[COMMON_RESOURCE_TEXTS]; /* does a span have one? */
 	int32	   *holder[COMMON_TEXTS];	/* by ordinal: the span whose value
 										 * counts, or -1; NULL if no span has
@@ -45,7 +46,7 @@ typedef struct SpanCommon
 } SpanCommon;
 
 extern SpanCommon span_common(const Trajectory *t);
-extern bool span_common_text(const SpanCommon *common, uint32 ordinal, CommonText text,
+extern bool span_common_text(SpanCommon *common, uint32 ordinal, CommonText text,
 							 Bytes *value);
 extern int32 *nearest_agents(const Trajectory *t);
 

@@ -1,7 +1,7 @@
 /*
  * spans.c
- *		The spans of a trajectory as rows: spans, span_tree, span_events,
- *		span_links, span_attributes and logical_calls.
+ *		The spans of a trajectory as rows: spans, span_events, span_links,
+ *		span_attributes and logical_calls.
  */
 #include "postgres.h"
 
@@ -23,8 +23,11 @@ static const char *const usage_scope_names[] = {NULL, "own", "rollup"};
 void
 row_hex_id(RowWriter *w, uint64 span_id)
 {
-	char	   *p = row_reserve(w, 1, VARHDRSZ_SHORT + SPAN_ID_DIGITS);
+	char	   *p;
 
+	if (row_skip(w))
+		return;
+	p = row_reserve(w, 1, VARHDRSZ_SHORT + SPAN_ID_DIGITS);
 	SET_VARSIZE_1B(p, VARHDRSZ_SHORT + SPAN_ID_DIGITS);
 	span_id_hex(span_id, p + VARHDRSZ_SHORT);
 	row_value(w);
@@ -41,6 +44,8 @@ row_column_text(RowWriter *w, const SpanColumns *columns, CanonicalColumn column
 {
 	Bytes		text;
 
+	if (row_skip(w))
+		return;
 	if (column_is_borne(columns, column) && column_text(columns, column, &text))
 		row_text(w, text);
 	else
@@ -62,42 +67,93 @@ row_own_tokens(RowWriter *w, const SpanColumns *columns, CanonicalColumn column,
 {
 	int64		tokens;
 
+	if (row_skip(w))
+		return;
 	if (is_own && column_is_borne(columns, column) && column_int(columns, column, &tokens))
 		row_int8(w, tokens);
 	else
 		row_null(w);
 }
 
-/* Usage, self times and attempts of all spans. */
+/* What rows are made of, of a trajectory that is this function's argument. */
 SpanFacts
-span_facts(const Trajectory *t)
+span_facts(FunctionCallInfo fcinfo, Trajectory *t, TrajectoryParts decoded)
 {
-	SpanFacts	facts;
-	int64	   *ends = palloc_extended(t->n * sizeof(int64), MCXT_ALLOC_HUGE);
+	SpanFacts	facts = {.t = t,.fcinfo = fcinfo,.decoded = decoded};
+
+	facts.runs = palloc_extended(Max(t->class_count, 1) * sizeof(ClassRuns), MCXT_ALLOC_HUGE);
+	for (uint32 i = 0; i < t->class_count; i++)
+		facts.runs[i].knows_what = facts.runs[i].knows_who = false;
+	return facts;
+}
+
+/* Decode as much of the trajectory, if that has not been done. */
+void
+span_facts_decode(SpanFacts *facts, TrajectoryParts parts)
+{
+	if (facts->decoded >= parts)
+		return;
+	trajectory_arg_decode(facts->fcinfo, parts);
+	facts->decoded = parts;
+}
+
+LogicalCall *
+span_facts_calls(SpanFacts *facts)
+{
+	if (facts->calls == NULL)
+		facts->calls = logical_calls(facts->t);
+	return facts->calls;
+}
+
+int64 *
+span_facts_self_ns(SpanFacts *facts)
+{
+	const Trajectory *t = facts->t;
+	int64	   *ends;
+
+	if (facts->self_ns)
+		return facts->self_ns;
+	facts->self_ns = palloc_extended(t->n * sizeof(int64), MCXT_ALLOC_HUGE);
+	ends = palloc_extended(t->n * sizeof(int64), MCXT_ALLOC_HUGE);
+	effective_ends(t->n, t->parent, t->start_ns, t->end_ns, ends);
+	self_times(t->n, t->parent, t->start_ns, t->end_ns, ends, facts->self_ns);
+	pfree(ends);
+	return facts->self_ns;
+}
+
+static void
+find_usage(SpanFacts *facts)
+{
+	const Trajectory *t = facts->t;
 	uint8	   *kinds = palloc_extended(t->n, MCXT_ALLOC_HUGE);
 
-	facts.usage = palloc_extended(t->n * sizeof(SpanUsage), MCXT_ALLOC_HUGE);
-	facts.scope = palloc_extended(t->n, MCXT_ALLOC_HUGE);
-	facts.self_ns = palloc_extended(t->n * sizeof(int64), MCXT_ALLOC_HUGE);
+	facts->usage = palloc_extended(t->n * sizeof(SpanUsage), MCXT_ALLOC_HUGE);
+	facts->scope = palloc_extended(t->n, MCXT_ALLOC_HUGE);
 	for (uint32 i = 0; i < t->n; i++)
 	{
 		SpanColumns columns = trajectory_columns(t, i);
 
 		kinds[i] = trajectory_class(t, i)->kind;
-		facts.usage[i] = columns_usage(&columns);
+		facts->usage[i] = columns_usage(&columns);
 	}
-	usage_scopes(t->n, t->parent, kinds, facts.usage, facts.scope);
-	effective_ends(t->n, t->parent, t->start_ns, t->end_ns, ends);
-	self_times(t->n, t->parent, t->start_ns, t->end_ns, ends, facts.self_ns);
-	facts.calls = logical_calls(t);
-	facts.runs = palloc_extended(t->class_count * sizeof(ClassRuns *),
-								 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	for (uint32 i = 0; i < t->class_count; i++)
-		if (t->classes[i].span_count > 1)
-			facts.runs[i] = palloc0(sizeof(ClassRuns));
-	pfree(ends);
+	usage_scopes(t->n, t->parent, kinds, facts->usage, facts->scope);
 	pfree(kinds);
-	return facts;
+}
+
+SpanUsage *
+span_facts_usage(SpanFacts *facts)
+{
+	if (facts->usage == NULL)
+		find_usage(facts);
+	return facts->usage;
+}
+
+uint8 *
+span_facts_scope(SpanFacts *facts)
+{
+	if (facts->scope == NULL)
+		find_usage(facts);
+	return facts->scope;
 }
 
 void
@@ -106,6 +162,8 @@ row_error_type(RowWriter *w, const Trajectory *t, uint32 ordinal)
 	char		room[SPAN_TEXT_ROOM];
 	Bytes		type;
 
+	if (row_skip(w))
+		return;
 	if (trajectory_class(t, ordinal)->is_error && span_error_type(t, ordinal, room, &type))
 		row_text(w, type);
 	else
@@ -118,6 +176,8 @@ row_provider(RowWriter *w, const SpanColumns *columns)
 	char		buf[64];
 	Bytes		provider;
 
+	if (row_skip(w))
+		return;
 	if (column_text(columns, COLUMN_PROVIDER, &provider))
 		row_text(w, provider_normalise(provider, buf, sizeof(buf)));
 	else
@@ -129,54 +189,96 @@ row_model(RowWriter *w, const SpanColumns *columns)
 {
 	Bytes		model;
 
+	if (row_skip(w))
+		return;
 	if (span_model(columns, &model))
 		row_text(w, model);
 	else
 		row_null(w);
 }
 
+static void
+row_class_name(RowWriter *w, SpanFacts *facts, const SpanClass *class)
+{
+	if (row_skip(w))
+		return;
+	span_facts_decode(facts, PARTS_TABLES);
+	row_text(w, class->name);
+}
+
+/* Returns whether all spans of the class have the same. */
+static bool
+row_operation(RowWriter *w, SpanFacts *facts, uint32 i)
+{
+	SpanColumns columns;
+
+	if (row_skip(w))
+		return true;
+	span_facts_decode(facts, PARTS_ALL);
+	columns = trajectory_columns(facts->t, i);
+	row_column_text(w, &columns, COLUMN_OPERATION);
+	return class_tells(facts->t, trajectory_class(facts->t, i), COLUMN_OPERATION);
+}
+
 /* What the span is, the columns name to span_kind. */
 static void
-row_what(RowWriter *w, const Trajectory *t, const SpanClass *class, const SpanColumns *columns,
-		 ClassRuns *runs)
+row_what(RowWriter *w, SpanFacts *facts, uint32 i)
 {
+	const SpanClass *class = trajectory_class(facts->t, i);
+	ClassRuns  *runs = &facts->runs[facts->t->span_class[i]];
 	int			column = w->column;
 	size_t		len = w->len;
+	bool		is_same;
 
-	if (runs && runs->knows_what)
+	if (row_skip_all(w, 4))
+		return;
+	if (runs->knows_what)
 	{
 		row_run_repeat(w, &runs->what);
 		return;
 	}
-	row_text(w, class->name);
+	row_class_name(w, facts, class);
 	row_cstring(w, operation_kind_name(class->kind));
-	row_column_text(w, columns, COLUMN_OPERATION);
+	is_same = row_operation(w, facts, i);
 	row_cstring(w, span_kind_names[class->span_kind]);
-	if (runs && class_tells(t, class, COLUMN_OPERATION))
+	if (is_same)
 		runs->knows_what = row_run_keep(w, column, len, &runs->what);
+}
+
+static void
+row_tool(RowWriter *w, const SpanClass *class, const SpanColumns *columns)
+{
+	Bytes		tool;
+
+	if (row_skip(w))
+		return;
+	if (span_tool(class, columns, &tool))
+		row_text(w, tool);
+	else
+		row_null(w);
 }
 
 /* Whom it called, the columns provider to tool_name. */
 static void
-row_who(RowWriter *w, const Trajectory *t, const SpanClass *class, const SpanColumns *columns,
-		ClassRuns *runs)
+row_who(RowWriter *w, SpanFacts *facts, const SpanColumns *columns, uint32 i)
 {
+	const Trajectory *t = facts->t;
+	const SpanClass *class = trajectory_class(t, i);
+	ClassRuns  *runs = &facts->runs[t->span_class[i]];
 	int			column = w->column;
 	size_t		len = w->len;
-	Bytes		tool;
 
-	if (runs && runs->knows_who)
+	if (row_skip_all(w, 3))
+		return;
+	if (runs->knows_who)
 	{
 		row_run_repeat(w, &runs->who);
 		return;
 	}
 	row_provider(w, columns);
 	row_model(w, columns);
-	if (span_tool(class, columns, &tool))
-		row_text(w, tool);
-	else
-		row_null(w);
-	if (runs && class_tells_text(t, class, TEXT_PROVIDER) &&
+	row_tool(w, class, columns);
+	if (class_tells_text(t, class, TEXT_PROVIDER) &&
 		class_tells_text(t, class, TEXT_MODEL) && class_tells_text(t, class, TEXT_TOOL_NAME))
 		runs->knows_who = row_run_keep(w, column, len, &runs->who);
 }
@@ -188,6 +290,8 @@ row_cost(RowWriter *w, const SpanColumns *columns)
 	double		cost;
 	Datum		numeric;
 
+	if (row_skip(w))
+		return;
 	if (!column_is_borne(columns, COLUMN_COST_USD) ||
 		!column_double(columns, COLUMN_COST_USD, &cost))
 	{
@@ -203,19 +307,25 @@ row_cost(RowWriter *w, const SpanColumns *columns)
 	pfree(buf.data);
 }
 
+/* Tokens and costs, the columns usage_scope to reported_cost_usd. */
 static void
-row_usage(RowWriter *w, const SpanColumns *columns, const SpanFacts *facts, uint32 ordinal)
+row_usage(RowWriter *w, SpanFacts *facts, const SpanColumns *columns, uint32 i)
 {
-	const SpanUsage *usage = &facts->usage[ordinal];
-	uint8		scope = facts->scope[ordinal];
-	bool		is_own = scope == USAGE_OWN;
+	const SpanUsage *usage;
+	uint8		scope;
+	bool		is_own;
 
+	if (row_skip_all(w, 9))
+		return;
+	usage = &span_facts_usage(facts)[i];
+	scope = span_facts_scope(facts)[i];
 	if (scope == USAGE_NONE)
 	{
 		row_nulls(w, 8);
 		row_cost(w, columns);
 		return;
 	}
+	is_own = scope == USAGE_OWN;
 	row_cstring(w, usage_scope_names[scope]);
 	row_tokens(w, is_own ? usage->input_tokens : TOKENS_UNKNOWN);
 	row_tokens(w, is_own ? usage->output_tokens : TOKENS_UNKNOWN);
@@ -281,8 +391,18 @@ row_span_times(RowWriter *w, const Trajectory *t, uint32 i)
 }
 
 static void
-row_times(RowWriter *w, const Trajectory *t, uint32 i, int64 self_ns)
+row_self_time(RowWriter *w, SpanFacts *facts, uint32 i)
 {
+	if (!row_skip(w))
+		row_ms(w, span_facts_self_ns(facts)[i]);
+}
+
+/* The columns started_at to self_ms. */
+static void
+row_times(RowWriter *w, SpanFacts *facts, uint32 i)
+{
+	const Trajectory *t = facts->t;
+
 	row_timestamptz(w, timestamptz_from_ns(t->summary.start_ns));
 	row_timestamptz(w, timestamptz_from_ns(t->start_ns[i]));
 	if (t->end_ns[i] != TIME_OPEN)
@@ -290,7 +410,7 @@ row_times(RowWriter *w, const Trajectory *t, uint32 i, int64 self_ns)
 		row_timestamptz(w, timestamptz_from_ns(t->end_ns[i]));
 		row_ms(w, t->start_ns[i] - t->summary.start_ns);
 		row_ms(w, t->end_ns[i] - t->start_ns[i]);
-		row_ms(w, self_ns);
+		row_self_time(w, facts, i);
 	}
 	else
 	{
@@ -301,79 +421,98 @@ row_times(RowWriter *w, const Trajectory *t, uint32 i, int64 self_ns)
 	}
 }
 
-/* The columns of spans(), as trajectory.sql declares them, in their order. */
-void
-row_span(RowWriter *w, const Trajectory *t, const SpanFacts *facts, uint32 i)
+static void
+row_status_message(RowWriter *w, SpanFacts *facts, uint32 i)
 {
-	const SpanClass *class = trajectory_class(t, i);
-	const SpanExtra *extra = trajectory_extra(t, i);
-	SpanColumns columns = trajectory_columns(t, i);
-	ClassRuns  *runs = facts->runs[t->span_class[i]];
-	RootKind	root_kind = trajectory_root_kind(t, i);
+	const SpanExtra *extra;
 
-	row_structure(w, t, i);
-	row_what(w, t, class, &columns, runs);
-	row_times(w, t, i, facts->self_ns[i]);
-	row_cstring(w, span_status_names[class->status]);
+	if (row_skip(w))
+		return;
+	span_facts_decode(facts, PARTS_ALL);
+	extra = trajectory_extra(facts->t, i);
 	if (extra && extra->status_message.len > 0)
 		row_text(w, extra->status_message);
 	else
 		row_null(w);
+}
+
+/* How it ended, the columns status to is_orphan. */
+static void
+row_end_state(RowWriter *w, SpanFacts *facts, uint32 i)
+{
+	const SpanClass *class = trajectory_class(facts->t, i);
+	RootKind	root_kind = trajectory_root_kind(facts->t, i);
+
+	row_cstring(w, span_status_names[class->status]);
+	row_status_message(w, facts, i);
 	row_bool(w, class->is_error);
-	row_error_type(w, t, i);
+	if (class->is_error && row_wants(w))
+		span_facts_decode(facts, PARTS_ALL);
+	row_error_type(w, facts->t, i);
 	row_bool(w, root_kind == ROOT_ORPHAN || root_kind == ROOT_CUT);
-	row_who(w, t, class, &columns, runs);
-	if (class->kind == KIND_TOOL)
+}
+
+static void
+row_attempt_number(RowWriter *w, SpanFacts *facts, uint32 i)
+{
+	const LogicalCall *call;
+
+	if (row_skip(w))
+		return;
+	call = &span_facts_calls(facts)[i];
+	if (call->call != NOT_A_CALL)
+		row_int4(w, call->attempt);
+	else
+		row_null(w);
+}
+
+/* What its attributes tell, the columns provider to prompt_hash. */
+static void
+row_attributes(RowWriter *w, SpanFacts *facts, uint32 i)
+{
+	SpanColumns columns;
+
+	if (row_skip_all(w, 15))
+		return;
+	span_facts_decode(facts, PARTS_ALL);
+	columns = trajectory_columns(facts->t, i);
+	row_who(w, facts, &columns, i);
+	if (trajectory_class(facts->t, i)->kind == KIND_TOOL)
 		row_column_text(w, &columns, COLUMN_TOOL_CALL_ID);
 	else
 		row_null(w);
-	if (facts->calls[i].call != NOT_A_CALL)
-		row_int4(w, facts->calls[i].attempt);
-	else
-		row_null(w);
-	row_usage(w, &columns, facts, i);
+	row_attempt_number(w, facts, i);
+	row_usage(w, facts, &columns, i);
 	row_column_text(w, &columns, COLUMN_PROMPT_HASH);
 }
 
+/* The columns of spans(), as trajectory.sql declares them, in their order. */
+void
+row_span(RowWriter *w, SpanFacts *facts, uint32 i)
+{
+	row_structure(w, facts->t, i);
+	row_what(w, facts, i);
+	row_times(w, facts, i);
+	row_end_state(w, facts, i);
+	row_attributes(w, facts, i);
+}
+
+/* spans(trajectory, wanted) */
 PG_FUNCTION_INFO_V1(trajectory_spans);
 Datum
 trajectory_spans(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
-	SpanFacts	facts = span_facts(t);
-	RowWriter	w;
-
-	row_writer_init(&w, fcinfo);
-	for (uint32 i = 0; i < t->n; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		row_begin(&w);
-		row_span(&w, t, &facts, i);
-		row_end(&w);
-	}
-	return (Datum) 0;
-}
-
-/* Where each span stands in the tree: for that, nothing is decompressed. */
-PG_FUNCTION_INFO_V1(trajectory_span_tree);
-Datum
-trajectory_span_tree(PG_FUNCTION_ARGS)
-{
 	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_HOT);
+	SpanFacts	facts = span_facts(fcinfo, t, PARTS_HOT);
 	RowWriter	w;
 
 	row_writer_init(&w, fcinfo);
+	w.wanted = PG_GETARG_INT64(1);
 	for (uint32 i = 0; i < t->n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		row_begin(&w);
-		row_int4(&w, i + 1);
-		if (t->parent[i] >= 0)
-			row_int4(&w, t->parent[i] + 1);
-		else
-			row_null(&w);
-		row_int4(&w, t->depth[i] + 1);
-		row_int8(&w, t->subtree[i]);
+		row_span(&w, &facts, i);
 		row_end(&w);
 	}
 	return (Datum) 0;

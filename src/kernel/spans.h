@@ -8,7 +8,7 @@
 
 #include "kernel/logical_calls.h"
 #include "kernel/row_writer.h"
-#include "kernel/trajectory.h"
+#include "kernel/trajectory_sql.h"
 #include "kernel/usage.h"
 
 /* Columns that all rows of a class have in common, once one has been written. */
@@ -20,18 +20,29 @@ typedef struct ClassRuns
 	RowRun		who;			/* provider to tool_name */
 } ClassRuns;
 
-/* What a row takes from the tree as a whole. */
+/*
+ * What rows take from a trajectory as a whole, found when it is first asked
+ * for: a query mostly reads few columns.
+ */
 typedef struct SpanFacts
 {
+	Trajectory *t;
+	FunctionCallInfo fcinfo;	/* of which t is the argument … */
+	TrajectoryParts decoded;	/* … as far as this */
 	SpanUsage  *usage;
 	uint8	   *scope;			/* UsageScope */
 	int64	   *self_ns;
 	LogicalCall *calls;
-	ClassRuns **runs;			/* by class; NULL for those of one span */
+	ClassRuns  *runs;			/* by class */
 } SpanFacts;
 
-extern SpanFacts span_facts(const Trajectory *t);
-extern void row_span(RowWriter *w, const Trajectory *t, const SpanFacts *facts, uint32 ordinal);
+extern SpanFacts span_facts(FunctionCallInfo fcinfo, Trajectory *t, TrajectoryParts decoded);
+extern void span_facts_decode(SpanFacts *facts, TrajectoryParts parts);
+extern SpanUsage *span_facts_usage(SpanFacts *facts);
+extern uint8 *span_facts_scope(SpanFacts *facts);
+extern int64 *span_facts_self_ns(SpanFacts *facts);
+extern LogicalCall *span_facts_calls(SpanFacts *facts);
+extern void row_span(RowWriter *w, SpanFacts *facts, uint32 ordinal);
 
 extern void row_trace_summary(RowWriter *w, const Trajectory *t);
 

@@ -209,7 +209,12 @@ COMMENT ON FUNCTION to_otlp(trajectory) IS 'the trajectory as OTLP/JSON, an Expo
 
 -- Spans as rows.
 
-CREATE FUNCTION spans(t trajectory) RETURNS TABLE (
+CREATE FUNCTION wanted_columns_support(internal) RETURNS internal
+	AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION wanted_columns_support(internal) IS
+'internal: planner support of functions with a last argument wanted: bit c of it stays set where the query reads column c, counted from 0';
+
+CREATE FUNCTION spans(t trajectory, wanted bigint DEFAULT -1) RETURNS TABLE (
 	trace_id uuid,
 	span_id text,
 	parent_span_id text,
@@ -248,19 +253,10 @@ CREATE FUNCTION spans(t trajectory) RETURNS TABLE (
 	reported_cost_usd numeric,
 	prompt_hash text
 )
-	AS 'MODULE_PATHNAME', 'trajectory_spans' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 50;
-COMMENT ON FUNCTION spans(trajectory) IS
-'One row a span, in preorder; ordinal, parent and depth count from 1. started_at is the trace''s start, start_ms is from there. Token columns are a span''s own usage, NULL where its descendants report it again, so that a sum is right; reported_* is what the span itself says. prompt_hash names the system text and the tools of a model call (of an agent only if it has system text), NULL where neither is recorded: 16 hexadecimal digits, the first 64 bits of a SHA-256; the same for the same text and tools, whatever instrumentation recorded them. Beside a table with columns of the same names, give it an alias: spans(t) AS s.';
-
-CREATE FUNCTION span_tree(t trajectory) RETURNS TABLE (
-	ordinal integer,
-	parent integer,
-	depth integer,
-	subtree_count bigint
-)
-	AS 'MODULE_PATHNAME', 'trajectory_span_tree' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 300 ROWS 50;
-COMMENT ON FUNCTION span_tree(trajectory) IS
-'Where each span stands in the tree: columns of spans() that need no names or attributes, several times as fast.';
+	AS 'MODULE_PATHNAME', 'trajectory_spans' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 50
+	SUPPORT wanted_columns_support;
+COMMENT ON FUNCTION spans(trajectory, bigint) IS
+'One row a span, in preorder; ordinal, parent and depth count from 1. started_at is the trace''s start, start_ms is from there. Token columns are a span''s own usage, NULL where its descendants report it again, so that a sum is right; reported_* is what the span itself says. prompt_hash names the system text and the tools of a model call (of an agent only if it has system text), NULL where neither is recorded: 16 hexadecimal digits, the first 64 bits of a SHA-256; the same for the same text and tools, whatever instrumentation recorded them. Beside a table with columns of the same names, give it an alias: spans(t) AS s. Only columns that the query reads are computed: the planner says so in wanted, which is not to be given.';
 
 CREATE FUNCTION span_attributes(t trajectory, ordinal integer) RETURNS jsonb
 	AS 'MODULE_PATHNAME', 'trajectory_span_attributes' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 200;

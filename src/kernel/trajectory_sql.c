@@ -101,6 +101,21 @@ is_cached_inline(const TrajectoryCache *cache, struct varlena *given)
 	return result;
 }
 
+/* Decode as much of the argument that trajectory_arg() gave, unless done before. */
+void
+trajectory_arg_decode(FunctionCallInfo fcinfo, TrajectoryParts parts)
+{
+	TrajectoryCache *cache = get_cache(fcinfo);
+	Trajectory *t = cache->t;
+
+	cache->t = NULL;			/* should decoding fail half-way */
+	if (parts == PARTS_ALL)
+		trajectory_decode_cold(t);
+	else if (parts == PARTS_TABLES)
+		trajectory_decode_tables(t);
+	cache->t = t;
+}
+
 /*
  * A decoded argument, good until the next call from the same place.  Only for
  * one argument of a function.
@@ -112,7 +127,6 @@ trajectory_arg(FunctionCallInfo fcinfo, int arg, TrajectoryParts parts)
 	TrajectoryCache *cache = get_cache(fcinfo);
 	bool		is_toasted = VARATT_IS_EXTERNAL_ONDISK(given);
 	struct varatt_external toast;
-	Trajectory *t;
 
 	if (is_toasted)
 		VARATT_EXTERNAL_GET_POINTER(toast, given);
@@ -127,14 +141,8 @@ trajectory_arg(FunctionCallInfo fcinfo, int arg, TrajectoryParts parts)
 			cache->toast_rawsize = toast.va_rawsize;
 		}
 	}
-	t = cache->t;
-	cache->t = NULL;			/* should decoding fail half-way */
-	if (parts == PARTS_ALL)
-		trajectory_decode_cold(t);
-	else if (parts == PARTS_TABLES)
-		trajectory_decode_tables(t);
-	cache->t = t;
-	return t;
+	trajectory_arg_decode(fcinfo, parts);
+	return cache->t;
 }
 
 /* Where a function that uses the cache may keep something of its own. */

@@ -18,6 +18,7 @@ typedef enum TrajectoryParts
 } TrajectoryParts;
 
 extern Trajectory *trajectory_arg(FunctionCallInfo fcinfo, int arg, TrajectoryParts parts);
+extern void trajectory_arg_decode(FunctionCallInfo fcinfo, TrajectoryParts parts);
 extern void **trajectory_arg_companion(FunctionCallInfo fcinfo);
 extern void trajectory_summary_arg(FunctionCallInfo fcinfo, int arg, TrajectorySummary *summary);
 extern Trajectory *trajectory_from_datum(Datum datum, bool with_cold);

@@ -58,11 +58,67 @@ span_costs(FunctionCallInfo fcinfo, const Trajectory *t, const SpanBill *bills)
 	return costs;
 }
 
+/*
+ * What rows of the views take from a trajectory as a whole, found when it is
+ * first asked for.
+ */
+typedef struct StoreFacts
+{
+	SpanFacts	spans;
+	SpanCommon	common;
+	SpanBill   *bills;
+	SpanCost   *costs;
+} StoreFacts;
+
+static StoreFacts
+store_facts(FunctionCallInfo fcinfo, TrajectoryParts decoded)
+{
+	Trajectory *t = trajectory_arg(fcinfo, 0, decoded);
+
+	return (StoreFacts) {.spans = span_facts(fcinfo, t, decoded)};
+}
+
+static const SpanBill *
+facts_bills(StoreFacts *facts)
+{
+	if (facts->bills == NULL)
+	{
+		span_facts_decode(&facts->spans, PARTS_ALL);
+		facts->bills = span_bills(facts->spans.t);
+	}
+	return facts->bills;
+}
+
+static const SpanCost *
+facts_costs(StoreFacts *facts)
+{
+	if (facts->costs == NULL)
+	{
+		const SpanBill *bills = facts_bills(facts);
+
+		facts->costs = span_costs(facts->spans.fcinfo, facts->spans.t, bills);
+	}
+	return facts->costs;
+}
+
+static SpanCommon *
+facts_common(StoreFacts *facts)
+{
+	if (facts->common.t == NULL)
+	{
+		span_facts_decode(&facts->spans, PARTS_ALL);
+		facts->common = span_common(facts->spans.t);
+	}
+	return &facts->common;
+}
+
 static void
 row_usd(RowWriter *w, int64 pico)
 {
 	Datum		numeric;
 
+	if (row_skip(w))
+		return;
 	if (pico == COST_UNKNOWN)
 	{
 		row_null(w);
@@ -83,19 +139,32 @@ row_word(RowWriter *w, const char *word)
 }
 
 static void
-row_cost_and_source(RowWriter *w, const SpanCost *cost)
+row_cost_and_source(RowWriter *w, StoreFacts *facts, uint32 i)
 {
+	const SpanCost *cost;
+
+	if (row_skip_all(w, 2))
+		return;
+	cost = &facts_costs(facts)[i];
 	row_usd(w, cost->pico);
 	row_word(w, cost->source);
 }
 
+/* What the span has from those around it, the last columns. */
 static void
-row_common(RowWriter *w, const SpanCommon *common, uint32 ordinal)
+row_common(RowWriter *w, StoreFacts *facts, uint32 ordinal)
 {
+	SpanCommon *common;
+
+	if (row_skip_all(w, COMMON_TEXTS))
+		return;
+	common = facts_common(facts);
 	for (int k = 0; k < COMMON_TEXTS; k++)
 	{
 		Bytes		value;
 
+		if (row_skip(w))
+			continue;
 		if (span_common_text(common, ordinal, k, &value))
 			row_text(w, value);
 		else
@@ -132,12 +201,16 @@ row_outcome(RowWriter *w, const Trajectory *t, uint32 i)
 }
 
 static void
-row_attempt(RowWriter *w, const LogicalCall *call)
+row_attempt(RowWriter *w, StoreFacts *facts, uint32 i)
 {
+	const LogicalCall *call;
+
+	if (row_skip_all(w, 2))
+		return;
+	call = &span_facts_calls(&facts->spans)[i];
 	if (call->call == NOT_A_CALL)
 	{
-		row_null(w);
-		row_null(w);
+		row_nulls(w, 2);
 		return;
 	}
 	row_int4(w, call->attempt);
@@ -210,25 +283,23 @@ store_trace_row(PG_FUNCTION_ARGS)
 
 /* ------------------------------------------------------------------ spans --- */
 
-/* span_rows(trajectory) */
+/* span_rows(trajectory, wanted) */
 PG_FUNCTION_INFO_V1(store_span_rows);
 Datum
 store_span_rows(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
-	SpanFacts	facts = span_facts(t);
-	SpanCommon	common = span_common(t);
-	SpanCost   *costs = span_costs(fcinfo, t, span_bills(t));
+	StoreFacts	facts = store_facts(fcinfo, PARTS_HOT);
 	RowWriter	w;
 
 	row_writer_init(&w, fcinfo);
-	for (uint32 i = 0; i < t->n; i++)
+	w.wanted = PG_GETARG_INT64(1);
+	for (uint32 i = 0; i < facts.spans.t->n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		row_begin(&w);
-		row_span(&w, t, &facts, i);
-		row_cost_and_source(&w, &costs[i]);
-		row_common(&w, &common, i);
+		row_span(&w, &facts.spans, i);
+		row_cost_and_source(&w, &facts, i);
+		row_common(&w, &facts, i);
 		row_end(&w);
 	}
 	return (Datum) 0;
@@ -238,23 +309,28 @@ store_span_rows(PG_FUNCTION_ARGS)
 
 /* Time to the first token, how that is known, and time for each one after. */
 static void
-row_ttft(RowWriter *w, const Trajectory *t, uint32 i, const SpanColumns *columns, int64 output_tokens)
+row_ttft(RowWriter *w, StoreFacts *facts, uint32 i, const SpanColumns *columns)
 {
+	const Trajectory *t = facts->spans.t;
 	double		ttft_ms;
 	uint32		alias;
+	int64		output_tokens;
 
+	if (row_skip_all(w, 3))
+		return;
 	if (!column_is_borne(columns, COLUMN_TTFT_MS) ||
 		!column_double(columns, COLUMN_TTFT_MS, &ttft_ms))
 	{
-		row_null(w);
-		row_null(w);
-		row_null(w);
+		row_nulls(w, 3);
 		return;
 	}
 	alias = shape_first_alias(columns->shape, COLUMN_TTFT_MS);
 	row_float8(w, ttft_ms);
 	row_cstring(w, columns->keys[columns->shape->keys[shape_alias_place(columns->shape, alias)]].is_derived ?
 				"derived" : "attribute");
+	if (row_skip(w))
+		return;
+	output_tokens = span_facts_usage(&facts->spans)[i].output_tokens;
 	if (t->end_ns[i] != TIME_OPEN && output_tokens > 1 &&
 		(t->end_ns[i] - t->start_ns[i]) / 1e6 >= ttft_ms)
 		row_float8(w, ((t->end_ns[i] - t->start_ns[i]) / 1e6 - ttft_ms) / (output_tokens - 1));
@@ -295,11 +371,12 @@ row_finish_reason(RowWriter *w, const SpanColumns *columns)
 	char		buf[64];
 	uint32		len;
 
+	if (row_skip_all(w, 2))
+		return;
 	if (!column_is_borne(columns, COLUMN_FINISH_REASON) ||
 		!column_text(columns, COLUMN_FINISH_REASON, &raw))
 	{
-		row_null(w);
-		row_null(w);
+		row_nulls(w, 2);
 		return;
 	}
 	reason = first_listed(raw);
@@ -334,16 +411,33 @@ row_streaming(RowWriter *w, const SpanColumns *columns)
 		row_null(w);
 }
 
+/* The columns input_tokens to cache_write_tokens. */
 static void
-row_model_call(RowWriter *w, const Trajectory *t, const SpanFacts *facts, const SpanCost *cost, uint32 i)
+row_own_usage(RowWriter *w, StoreFacts *facts, const SpanColumns *columns, uint32 i)
+{
+	const SpanUsage *usage;
+	bool		is_own;
+
+	if (row_skip_all(w, 5))
+		return;
+	usage = &span_facts_usage(&facts->spans)[i];
+	is_own = span_facts_scope(&facts->spans)[i] == USAGE_OWN;
+	row_tokens(w, is_own ? usage->input_tokens : TOKENS_UNKNOWN);
+	row_tokens(w, is_own ? usage->output_tokens : TOKENS_UNKNOWN);
+	row_own_tokens(w, columns, COLUMN_REASONING_TOKENS, is_own);
+	row_own_tokens(w, columns, COLUMN_CACHE_READ_TOKENS, is_own);
+	row_own_tokens(w, columns, COLUMN_CACHE_WRITE_TOKENS, is_own);
+}
+
+static void
+row_model_call(RowWriter *w, StoreFacts *facts, uint32 i)
 {
 	static const CanonicalColumn texts[] = {
 		COLUMN_MODEL_REQUESTED, COLUMN_MODEL_RESPONDED, COLUMN_MODEL_FINGERPRINT,
 		COLUMN_SERVICE_TIER, COLUMN_RESPONSE_ID, COLUMN_REASONING_LEVEL
 	};
+	const Trajectory *t = facts->spans.t;
 	SpanColumns columns = trajectory_columns(t, i);
-	const SpanUsage *usage = &facts->usage[i];
-	bool		is_own = facts->scope[i] == USAGE_OWN;
 
 	row_identity(w, t, i);
 	row_cstring(w, operation_kind_name(trajectory_class(t, i)->kind));
@@ -354,39 +448,34 @@ row_model_call(RowWriter *w, const Trajectory *t, const SpanFacts *facts, const 
 		row_column_text(w, &columns, texts[k]);
 	row_column_int(w, &columns, COLUMN_MAX_OUTPUT_TOKENS);
 	row_streaming(w, &columns);
-	row_tokens(w, is_own ? usage->input_tokens : TOKENS_UNKNOWN);
-	row_tokens(w, is_own ? usage->output_tokens : TOKENS_UNKNOWN);
-	row_own_tokens(w, &columns, COLUMN_REASONING_TOKENS, is_own);
-	row_own_tokens(w, &columns, COLUMN_CACHE_READ_TOKENS, is_own);
-	row_own_tokens(w, &columns, COLUMN_CACHE_WRITE_TOKENS, is_own);
-	row_cost_and_source(w, cost);
-	row_ttft(w, t, i, &columns, usage->output_tokens);
+	row_own_usage(w, facts, &columns, i);
+	row_cost_and_source(w, facts, i);
+	row_ttft(w, facts, i, &columns);
 	row_finish_reason(w, &columns);
-	row_attempt(w, &facts->calls[i]);
+	row_attempt(w, facts, i);
 	row_outcome(w, t, i);
 }
 
-/* model_call_rows(trajectory) */
+/* model_call_rows(trajectory, wanted) */
 PG_FUNCTION_INFO_V1(store_model_call_rows);
 Datum
 store_model_call_rows(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
-	SpanFacts	facts = span_facts(t);
-	SpanCommon	common = span_common(t);
-	SpanBill   *bills = span_bills(t);
-	SpanCost   *costs = span_costs(fcinfo, t, bills);
+	StoreFacts	facts = store_facts(fcinfo, PARTS_ALL);
+	const Trajectory *t = facts.spans.t;
+	const SpanBill *bills = facts_bills(&facts);
 	RowWriter	w;
 
 	row_writer_init(&w, fcinfo);
+	w.wanted = PG_GETARG_INT64(1);
 	for (uint32 i = 0; i < t->n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (!is_model_call(trajectory_class(t, i)->kind) || bills[i].is_wrapper)
 			continue;
 		row_begin(&w);
-		row_model_call(&w, t, &facts, &costs[i], i);
-		row_common(&w, &common, i);
+		row_model_call(&w, &facts, i);
+		row_common(&w, &facts, i);
 		row_end(&w);
 	}
 	return (Datum) 0;
@@ -406,10 +495,11 @@ row_body(RowWriter *w, const Value *v)
 	uint64		hash;
 	uint8		bytes[8];
 
+	if (row_skip_all(w, 2))
+		return;
 	if (v == NULL)
 	{
-		row_null(w);
-		row_null(w);
+		row_nulls(w, 2);
 		return;
 	}
 	initStringInfo(&hex);
@@ -447,17 +537,17 @@ body_value(const SpanColumns *columns, CanonicalColumn column, CanonicalColumn o
 	return v;
 }
 
-/* tool_call_rows(trajectory) */
+/* tool_call_rows(trajectory, wanted) */
 PG_FUNCTION_INFO_V1(store_tool_call_rows);
 Datum
 store_tool_call_rows(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
-	LogicalCall *calls = logical_calls(t);
-	SpanCommon	common = span_common(t);
+	StoreFacts	facts = store_facts(fcinfo, PARTS_ALL);
+	const Trajectory *t = facts.spans.t;
 	RowWriter	w;
 
 	row_writer_init(&w, fcinfo);
+	w.wanted = PG_GETARG_INT64(1);
 	for (uint32 i = 0; i < t->n; i++)
 	{
 		SpanColumns columns = trajectory_columns(t, i);
@@ -473,9 +563,9 @@ store_tool_call_rows(PG_FUNCTION_ARGS)
 		row_column_text(&w, &columns, COLUMN_TOOL_TYPE);
 		row_body(&w, body_value(&columns, COLUMN_TOOL_ARGUMENTS, COLUMN_INPUT));
 		row_body(&w, body_value(&columns, COLUMN_TOOL_RESULT, COLUMN_OUTPUT));
-		row_attempt(&w, &calls[i]);
+		row_attempt(&w, &facts, i);
 		row_outcome(&w, t, i);
-		row_common(&w, &common, i);
+		row_common(&w, &facts, i);
 		row_end(&w);
 	}
 	return (Datum) 0;
@@ -508,9 +598,13 @@ add_known(int64 *sum, int64 more)
 
 /* Of each span; only those of agents are filled.  O(n). */
 static AgentRun *
-agent_runs(const Trajectory *t, const SpanFacts *facts, const SpanBill *bills,
-		   const SpanCost *costs, const int32 *agent)
+agent_runs(StoreFacts *facts, const int32 *agent)
 {
+	const Trajectory *t = facts->spans.t;
+	const SpanUsage *usage = span_facts_usage(&facts->spans);
+	const uint8 *scope = span_facts_scope(&facts->spans);
+	const SpanBill *bills = facts_bills(facts);
+	const SpanCost *costs = facts_costs(facts);
 	AgentRun   *runs = palloc_extended(t->n * sizeof(AgentRun), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 
 	for (uint32 i = 0; i < t->n; i++)
@@ -536,10 +630,10 @@ agent_runs(const Trajectory *t, const SpanFacts *facts, const SpanBill *bills,
 		run->error_count += class->is_error;
 		run->tool_call_count += class->kind == KIND_TOOL;
 		run->model_call_count += is_model_call(class->kind) && !bills[i].is_wrapper;
-		if (facts->scope[i] == USAGE_OWN)
+		if (scope[i] == USAGE_OWN)
 		{
-			add_known(&run->input_tokens, facts->usage[i].input_tokens);
-			add_known(&run->output_tokens, facts->usage[i].output_tokens);
+			add_known(&run->input_tokens, usage[i].input_tokens);
+			add_known(&run->output_tokens, usage[i].output_tokens);
 		}
 		add_known(&run->cost_pico, costs[i].pico);
 	}
@@ -570,6 +664,8 @@ row_agent_name(RowWriter *w, const Trajectory *t, int32 ordinal)
 	SpanColumns columns;
 	Bytes		name;
 
+	if (row_skip(w))
+		return;
 	if (ordinal < 0)
 	{
 		row_null(w);
@@ -582,25 +678,39 @@ row_agent_name(RowWriter *w, const Trajectory *t, int32 ordinal)
 		row_null(w);
 }
 
-/* agent_run_rows(trajectory) */
+/* What a run did, the columns model_call_count to total_cost_usd. */
+static void
+row_agent_run(RowWriter *w, const AgentRun *run)
+{
+	row_int8(w, run->model_call_count);
+	row_int8(w, run->tool_call_count);
+	row_int8(w, run->subagent_count);
+	row_int8(w, run->error_count);
+	row_tokens(w, run->input_tokens);
+	row_tokens(w, run->output_tokens);
+	row_usd(w, run->cost_pico);
+	row_tokens(w, run->total_input_tokens);
+	row_tokens(w, run->total_output_tokens);
+	row_usd(w, run->total_cost_pico);
+}
+
+/* agent_run_rows(trajectory, wanted) */
 PG_FUNCTION_INFO_V1(store_agent_run_rows);
 Datum
 store_agent_run_rows(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_ALL);
-	SpanFacts	facts = span_facts(t);
-	SpanCommon	common = span_common(t);
-	SpanBill   *bills = span_bills(t);
-	SpanCost   *costs = span_costs(fcinfo, t, bills);
-	int32	   *agent = nearest_agents(t);
-	AgentRun   *runs = agent_runs(t, &facts, bills, costs, agent);
+	StoreFacts	facts = store_facts(fcinfo, PARTS_ALL);
+	const Trajectory *t = facts.spans.t;
+	const int32 *agent = nearest_agents(t);
+	const AgentRun *runs = agent_runs(&facts, agent);
 	RowWriter	w;
 
 	row_writer_init(&w, fcinfo);
+	w.wanted = PG_GETARG_INT64(1);
 	for (uint32 i = 0; i < t->n; i++)
 	{
-		const AgentRun *run = &runs[i];
 		SpanColumns columns = trajectory_columns(t, i);
+		bool		is_closed = t->end_ns[i] != TIME_OPEN;
 
 		CHECK_FOR_INTERRUPTS();
 		if (trajectory_class(t, i)->kind != KIND_AGENT)
@@ -608,24 +718,15 @@ store_agent_run_rows(PG_FUNCTION_ARGS)
 		row_begin(&w);
 		row_identity(&w, t, i);
 		row_agent_name(&w, t, t->parent[i] >= 0 ? agent[t->parent[i]] : -1);
-		row_int4(&w, run->depth);
+		row_int4(&w, runs[i].depth);
 		row_column_text(&w, &columns, COLUMN_AGENT_VERSION);
-		if (facts.self_ns[i] != TIME_OPEN && t->end_ns[i] != TIME_OPEN)
-			row_ms(&w, facts.self_ns[i]);
+		if (is_closed && span_facts_self_ns(&facts.spans)[i] != TIME_OPEN)
+			row_ms(&w, span_facts_self_ns(&facts.spans)[i]);
 		else
 			row_null(&w);
-		row_int8(&w, run->model_call_count);
-		row_int8(&w, run->tool_call_count);
-		row_int8(&w, run->subagent_count);
-		row_int8(&w, run->error_count);
-		row_tokens(&w, run->input_tokens);
-		row_tokens(&w, run->output_tokens);
-		row_usd(&w, run->cost_pico);
-		row_tokens(&w, run->total_input_tokens);
-		row_tokens(&w, run->total_output_tokens);
-		row_usd(&w, run->total_cost_pico);
+		row_agent_run(&w, &runs[i]);
 		row_outcome(&w, t, i);
-		row_common(&w, &common, i);
+		row_common(&w, &facts, i);
 		row_end(&w);
 	}
 	return (Datum) 0;

@@ -99,9 +99,58 @@ my %of_view = map { $_ => 1 } @{ found('spans') };
 my @of_function = split /\n/, $node->safe_psql('postgres', q{
 	SELECT p.name || ' ' || format_type(p.type, NULL)
 	FROM pg_proc f, unnest(f.proargnames, f.proargmodes, f.proallargtypes) WITH ORDINALITY p (name, mode, type, n)
-	WHERE f.oid = 'llmtrace.spans(llmtrace.trajectory)'::regprocedure AND p.mode = 't' ORDER BY p.n});
+	WHERE f.oid = 'llmtrace.spans(llmtrace.trajectory, bigint)'::regprocedure AND p.mode = 't' ORDER BY p.n});
 cmp_ok(scalar(@of_function), '>', 30, 'spans(t) has columns');
 is_deeply([ grep { !$of_view{$_} } @of_function ], [], 'those of spans(t) are named and typed as those of view spans');
+
+# ------------------------------------------------------------- columns alone ---
+
+# A query that reads some columns finds in them what one that reads all finds:
+# each column alone, then more and more of them by chance.
+my $compared = $node->safe_psql('postgres', q{
+CREATE FUNCTION pg_temp.compared() RETURNS TABLE (function name, query_count bigint, row_count bigint, differing text)
+LANGUAGE plpgsql AS $$
+DECLARE
+	names text[];
+	list text;
+	digests text[];
+BEGIN
+	PERFORM setseed(0.5);
+	CREATE TEMP TABLE sixty AS SELECT trajectory AS t FROM llmtrace.trajectories ORDER BY trace_id LIMIT 60;
+	FOR function, names IN SELECT p.proname, array_agg(quote_ident(a.name) ORDER BY a.n)
+		FROM pg_proc p, unnest(p.proargnames, p.proargmodes) WITH ORDINALITY a (name, mode, n)
+		WHERE p.prosupport = 'llmtrace.wanted_columns_support'::regproc AND a.mode = 't'
+		GROUP BY p.oid ORDER BY p.proname
+	LOOP
+		EXECUTE format('CREATE TEMP TABLE whole AS
+			SELECT (r).* FROM (SELECT s AS r FROM sixty, llmtrace.%I(t) s OFFSET 0) x', function);
+		GET DIAGNOSTICS row_count = ROW_COUNT;
+		query_count := 0;
+		differing := '';
+		FOR list IN SELECT unnest(names)
+			UNION ALL SELECT string_agg(c, ', ') FROM generate_series(1, 40) g, unnest(names) c
+			WHERE random() < g / 40.0 GROUP BY g
+		LOOP
+			EXECUTE format('SELECT array_agg(md5) FROM (
+				SELECT md5(string_agg(x::text, chr(10))) FROM (SELECT %1$s FROM sixty, llmtrace.%2$I(t)) x UNION ALL
+				SELECT md5(string_agg(x::text, chr(10))) FROM (SELECT %1$s FROM whole) x) y', list, function) INTO digests;
+			query_count := query_count + 1;
+			IF digests[1] <> digests[2] THEN differing := differing || '(' || list || ')'; END IF;
+		END LOOP;
+		DROP TABLE whole;
+		RETURN NEXT;
+	END LOOP;
+END $$;
+SET jit = off;
+SELECT * FROM pg_temp.compared();});
+my @compared = map { [ split /\|/, $_, -1 ] } split /\n/, $compared;
+is_deeply([ map { $_->[0] } @compared ], [qw(agent_run_rows model_call_rows span_rows spans tool_call_rows)],
+	'functions that compute the columns that are read');
+for (@compared)
+{
+	cmp_ok($_->[1] * $_->[2], '>', 1000, "$_->[0] was asked in $_->[1] ways for $_->[2] rows");
+	is($_->[3], '', "columns of $_->[0] are the same whatever else is read");
+}
 
 # ------------------------------------------------------------------- pruning ---
 
