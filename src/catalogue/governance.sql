@@ -139,36 +139,47 @@ END
 $$;
 COMMENT ON FUNCTION llmtrace.check_holds(text, text, uuid[]) IS 'an error if a subject, or some traces, are in legal_hold';
 
+-- The planner does not trust what folded_ended_at_idx tells of a partition that
+-- has long been over: that nothing in it has to be read.
 CREATE FUNCTION llmtrace.subject_bodies(trace_ids uuid[]) RETURNS TABLE (day date, hash uuid, is_shared boolean)
-	LANGUAGE sql STABLE ROWS 1000
-BEGIN ATOMIC
-	WITH own AS MATERIALIZED (
+	LANGUAGE plpgsql STABLE ROWS 1000 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan
+	SET enable_seqscan = off SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+	days date[];
+	hashes uuid[];
+	first timestamptz;
+	last timestamptz;
+BEGIN
+	SELECT array_agg(o.day), array_agg(o.hash), min(o.day)::timestamp AT TIME ZONE 'UTC', (max(o.day) + 1)::timestamp AT TIME ZONE 'UTC'
+	INTO days, hashes, first, last
+	FROM (
 		SELECT r.day, r.hash
 		FROM llmtrace.directory d
 			JOIN llmtrace.folded f ON f.trace_id = d.trace_id AND f.started_at = d.started_at
 			CROSS JOIN LATERAL llmtrace.payload_refs(f.trajectory) r
-		WHERE d.trace_id IN (SELECT pg_catalog.unnest(trace_ids))
+		WHERE d.trace_id IN (SELECT unnest(trace_ids))
 		UNION
 		SELECT r.day, r.hash
 		FROM llmtrace.fragments p CROSS JOIN LATERAL llmtrace.payload_refs(p.fragment) r
-		WHERE p.trace_id IN (SELECT pg_catalog.unnest(trace_ids))
-	), bounds AS MATERIALIZED (
-		SELECT min(o.day)::timestamp AT TIME ZONE 'UTC' AS first, (max(o.day) + 1)::timestamp AT TIME ZONE 'UTC' AS last FROM own o
-	), others AS MATERIALIZED (
+		WHERE p.trace_id IN (SELECT unnest(trace_ids))) o;
+	RETURN QUERY
+	WITH others AS MATERIALIZED (
 		-- days are those of spans, which a closed trace has between its start and its end
-		SELECT DISTINCT r.day, r.hash
-		FROM bounds b
-			JOIN llmtrace.folded f ON f.started_at < b.last AND (f.ended_at >= b.first - interval '1 day' OR f.ended_at IS NULL OR NOT f.is_complete)
-			CROSS JOIN LATERAL llmtrace.payload_refs(f.trajectory) r
-		WHERE NOT EXISTS (SELECT FROM pg_catalog.unnest(trace_ids) u WHERE u = f.trace_id) AND coalesce(f.keep_reason NOT IN ('demoted', 'redacted'), true)
+		SELECT r.day, r.hash
+		FROM llmtrace.folded f CROSS JOIN LATERAL llmtrace.payload_refs(f.trajectory) r
+		WHERE f.started_at < last AND (f.ended_at >= first - interval '1 day' OR f.ended_at IS NULL OR NOT f.is_complete)
+			AND NOT EXISTS (SELECT FROM unnest(trace_ids) u WHERE u = f.trace_id) AND coalesce(f.keep_reason NOT IN ('demoted', 'redacted'), true)
 		UNION
 		SELECT r.day, r.hash
 		FROM llmtrace.fragments p CROSS JOIN LATERAL llmtrace.payload_refs(p.fragment) r
-		WHERE NOT EXISTS (SELECT FROM pg_catalog.unnest(trace_ids) u WHERE u = p.trace_id)
+		WHERE days IS NOT NULL AND NOT EXISTS (SELECT FROM unnest(trace_ids) u WHERE u = p.trace_id)
 	)
 	SELECT o.day, o.hash, s.hash IS NOT NULL
-	FROM own o LEFT JOIN others s ON s.day = o.day AND s.hash = o.hash;
-END;
+	FROM unnest(days, hashes) o (day, hash) LEFT JOIN others s ON s.day = o.day AND s.hash = o.hash;
+END
+$$;
 COMMENT ON FUNCTION llmtrace.subject_bodies(uuid[]) IS 'the bodies that traces refer to, and whether others refer to them, too';
 
 -- Columns of type sample, wherever they are.
@@ -304,22 +315,6 @@ BEGIN ATOMIC
 	SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM body b WHERE b.is_shared);
 END;
 COMMENT ON FUNCTION llmtrace.erase_bodies(uuid[]) IS 'deletes the bodies that only these traces refer to; the caller keeps others from writing';
-
-CREATE FUNCTION llmtrace.lock_store() RETURNS void
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	IF current_setting('transaction_isolation') <> 'read committed' THEN
-		RAISE EXCEPTION 'this must run in a transaction of isolation level read committed'
-			USING ERRCODE = 'invalid_transaction_state',
-				DETAIL = 'A snapshot from before the store was locked would miss what came in meanwhile.';
-	END IF;
-	-- no fold, and nothing comes in: a body that seems to be nobody's must be nobody's
-	PERFORM pg_advisory_xact_lock(llmtrace.lock_class(), shard) FROM generate_series(0, 63) shard;
-	LOCK TABLE llmtrace.fragments IN SHARE ROW EXCLUSIVE MODE;
-END
-$$;
-COMMENT ON FUNCTION llmtrace.lock_store() IS 'keeps folding and ingest waiting until the end of the transaction; readers go on';
 
 CREATE FUNCTION llmtrace.erase_rows(ids uuid[], subject text, conversations text[], erasure_id uuid) RETURNS jsonb
 	LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp

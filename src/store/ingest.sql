@@ -9,6 +9,31 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION llmtrace.lock_class() IS 'first key of the store''s advisory locks; the second is a shard';
 
+CREATE FUNCTION llmtrace.lock_shards() RETURNS void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM pg_advisory_xact_lock(llmtrace.lock_class(), shard) FROM generate_series(0, 63) shard;
+END
+$$;
+COMMENT ON FUNCTION llmtrace.lock_shards() IS 'keeps folding waiting until the end of the transaction';
+
+CREATE FUNCTION llmtrace.lock_store() RETURNS void
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF current_setting('transaction_isolation') <> 'read committed' THEN
+		RAISE EXCEPTION 'this must run in a transaction of isolation level read committed'
+			USING ERRCODE = 'invalid_transaction_state',
+				DETAIL = 'A snapshot from before the store was locked would miss what came in meanwhile.';
+	END IF;
+	-- no fold, and nothing comes in: a body that seems to be nobody's must be nobody's
+	PERFORM llmtrace.lock_shards();
+	LOCK TABLE llmtrace.fragments IN SHARE ROW EXCLUSIVE MODE;
+END
+$$;
+COMMENT ON FUNCTION llmtrace.lock_store() IS 'keeps folding and ingest waiting until the end of the transaction; readers go on';
+
 CREATE FUNCTION llmtrace.ingest_otlp_json(document bytea,
 	OUT accepted_spans bigint, OUT rejected_spans bigint, OUT error_message text)
 	LANGUAGE sql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -65,7 +65,7 @@ AS $$
 DECLARE
 	mapped bigint;
 BEGIN
-	PERFORM pg_advisory_xact_lock(llmtrace.lock_class(), shard) FROM generate_series(0, 63) shard;
+	PERFORM llmtrace.lock_shards();
 	-- what came in before the mapping was there has to be seen
 	LOCK TABLE llmtrace.fragments IN SHARE MODE;
 	UPDATE llmtrace.fragments f
@@ -88,7 +88,7 @@ AS $$
 DECLARE
 	mapped bigint;
 BEGIN
-	PERFORM pg_advisory_xact_lock(llmtrace.lock_class(), shard) FROM generate_series(0, 63) shard;
+	PERFORM llmtrace.lock_shards();
 	UPDATE llmtrace.folded f SET (
 		trace_id, started_at, ended_at, duration_ms, span_count, error_count, model_call_count, tool_call_count,
 		tool_error_count, agent_run_count, retry_count, input_tokens, output_tokens, reasoning_tokens,

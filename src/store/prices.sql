@@ -116,7 +116,7 @@ AS $$
 DECLARE
 	changed bigint;
 BEGIN
-	PERFORM pg_advisory_xact_lock(llmtrace.lock_class(), shard) FROM generate_series(0, 63) shard;
+	PERFORM llmtrace.lock_shards();
 	UPDATE llmtrace.folded f
 	SET (cost_usd, cost_source, missing_price_count) = (c.cost_usd, c.cost_source, c.missing_price_count)
 	FROM llmtrace.folded o CROSS JOIN LATERAL llmtrace.trace_cost(o.trajectory) c

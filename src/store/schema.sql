@@ -88,6 +88,9 @@ CREATE TABLE llmtrace.folded (
 	PRIMARY KEY (started_at, trace_id)
 ) PARTITION BY RANGE (started_at);
 CREATE INDEX folded_trajectory_idx ON llmtrace.folded USING gin (trajectory) WITH (gin_pending_list_limit = 1024);
+-- which traces may have spans of a time: those that ended after it, and those that have not
+CREATE INDEX folded_ended_at_idx ON llmtrace.folded USING brin (ended_at) WITH (autosummarize = on);
+CREATE INDEX folded_open_idx ON llmtrace.folded (started_at) WHERE ended_at IS NULL OR NOT is_complete;
 COMMENT ON TABLE llmtrace.folded IS 'one row a trace, in partitions by start: what the view trajectories shows, but for traces that wait to be folded';
 
 COMMENT ON COLUMN llmtrace.folded.keep_probability IS 'with which retain kept it (0..1); NULL: always';
