@@ -337,13 +337,20 @@ END
 $$;
 COMMENT ON FUNCTION llmtrace.check_measure_column(text) IS 'is this column of a view a category? An error unless it can be measured';
 
+CREATE FUNCTION llmtrace.free_place(subject text) RETURNS integer
+	LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT 1 + greatest((SELECT max(m.place) FROM llmtrace.measure m WHERE m.subject = free_place.subject),
+		(SELECT max(cardinality(c.dists)) FROM llmtrace.rollup_cell c WHERE c.subject = free_place.subject), 0);
+END;
+COMMENT ON FUNCTION llmtrace.free_place(text) IS 'a place for a measure of a view where no rollup has anything, not even of a measure that is no more';
+
 CREATE PROCEDURE llmtrace.add_measure(name text)
 	LANGUAGE plpgsql
 AS $$
 BEGIN
 	INSERT INTO llmtrace.measure (name, is_category, place)
-	SELECT add_measure.name, llmtrace.check_measure_column(add_measure.name), coalesce(pg_catalog.max(m.place), 0) OPERATOR(pg_catalog.+) 1
-	FROM llmtrace.measure m WHERE m.subject OPERATOR(pg_catalog.=) pg_catalog.split_part(add_measure.name, '.', 1)
+	SELECT add_measure.name, llmtrace.check_measure_column(add_measure.name), llmtrace.free_place(pg_catalog.split_part(add_measure.name, '.', 1))
 	ON CONFLICT ON CONSTRAINT measure_pkey DO NOTHING;
 	PERFORM llmtrace.mark_hours();
 	COMMIT;

@@ -227,6 +227,13 @@ sql('CALL llmtrace.refresh_rollups()');
 check('with a measure beyond a gap');
 is(sql(q{SELECT abs(sum(llmtrace.dist_count(dist)) / (SELECT sum(sample_weight) FILTER (WHERE ttft_ms IS NOT NULL) FROM llmtrace.model_calls) - 1) < 1e-5 FROM llmtrace.cohort_rollup WHERE measure = 'model_calls.ttft_ms' AND "by" = '' AND NOT is_day}), 't', 'it has all');
 
+# Nor does a new one come where one that is no more has been.
+my $beyond = sql(q{SELECT max(place) FROM llmtrace.measure WHERE subject = 'model_calls'});
+sql(q{DELETE FROM llmtrace.measure WHERE name = 'model_calls.ttft_ms'});
+sql(q{CALL llmtrace.add_measure('model_calls.ttft_ms')});
+cmp_ok(sql(q{SELECT place FROM llmtrace.measure WHERE name = 'model_calls.ttft_ms'}), '>', $beyond, 'a place is not used again while rollups have it');
+check('with a measure that came back');
+
 # Views of rollups say what the traces do.
 is(sql(q{SELECT count(*) > 10 AND bool_and(abs(m.weighted_count - t.n) < 1e-5 * t.n AND abs(m.mean - t.mean) < 1e-5 * t.mean AND m.p99 <= t.max * 1.01)
 	FROM llmtrace.cohort_metric m JOIN (SELECT llmtrace.hour_of(started_at) AS "time", sum(sample_weight) AS n, sum(span_count * sample_weight) / sum(sample_weight) AS mean, max(span_count) AS max
