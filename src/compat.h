@@ -40,4 +40,9 @@
 #define compat_vacuum_delay_point(is_analyze) vacuum_delay_point()
 #endif
 
+/* 18 puts pg_noreturn before a declaration, not pg_attribute_noreturn() behind it (3691edfab97) */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn _Noreturn
+#endif
+
 #endif							/* LLMTRACE_COMPAT_H */

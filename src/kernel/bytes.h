@@ -13,6 +13,7 @@
 #ifndef LLMTRACE_BYTES_H
 #define LLMTRACE_BYTES_H
 
+#include "compat.h"
 #include "lib/stringinfo.h"
 #include "port/pg_bitutils.h"
 #include "port/pg_bswap.h"
@@ -33,7 +34,7 @@ typedef struct Cursor
 	const uint8 *end;
 } Cursor;
 
-extern void bytes_corrupt(const char *what) pg_attribute_noreturn();
+pg_noreturn extern void bytes_corrupt(const char *what);
 extern uint64 cursor_varint_slow(Cursor *c, const char *what);
 extern uint128 cursor_varint128_slow(Cursor *c, const char *what);
 extern void put_varint128(StringInfo buf, uint128 v);

@@ -250,7 +250,7 @@ cat_merge(Cat *c, const Cat *other)
 	cat_check(c);
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 not_contained(const char *what)
 {
 	ereport(ERROR,

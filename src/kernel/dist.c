@@ -439,7 +439,7 @@ dist_merge(Dist *d, const Dist *other)
 	dist_check(d);
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 not_contained(const char *what)
 {
 	ereport(ERROR,

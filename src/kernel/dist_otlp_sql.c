@@ -25,7 +25,7 @@ PG_FUNCTION_INFO_V1(sql_dist_from_otlp);
 /* Counts above this are no weights any more. */
 #define OTLP_MAX_COUNT	(INT64CONST(1) << 53)
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 bad_point(const char *detail)
 {
 	ereport(ERROR,

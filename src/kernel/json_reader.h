@@ -32,8 +32,8 @@ typedef struct JsonReader
 extern void json_reader_init(JsonReader *r, const char *input, size_t len,
 							 const char *what, Arena *arena);
 extern void json_next(JsonReader *r);
-extern void json_fail(JsonReader *r, const char *expected) pg_attribute_noreturn();
-extern void json_fail_detail(JsonReader *r, const char *detail) pg_attribute_noreturn();
+pg_noreturn extern void json_fail(JsonReader *r, const char *expected);
+pg_noreturn extern void json_fail_detail(JsonReader *r, const char *detail);
 extern void json_begin_object(JsonReader *r);
 extern bool json_next_member(JsonReader *r, Bytes *name);
 extern void json_begin_array(JsonReader *r);

@@ -662,7 +662,7 @@ resolve_after(PlanReader *r, const RawStep *raw, PlanStep *s, const StepId *ids,
 	for (uint32 i = 0; i < raw->after_count; i++)
 	{
 		StepId		wanted = {raw->after[i]};
-		StepId	   *found = bsearch(&wanted, ids, n, sizeof(StepId), compare_step_ids);
+		const StepId *found = bsearch(&wanted, ids, n, sizeof(StepId), compare_step_ids);
 
 		if (found)
 			s->after[count++] = found->step;

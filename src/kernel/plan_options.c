@@ -39,7 +39,7 @@ cost_class(uint8 effect)
 	}
 }
 
-static void fail(const char *option, const char *expected) pg_attribute_noreturn();
+pg_noreturn static void fail(const char *option, const char *expected);
 
 static void
 fail(const char *option, const char *expected)

@@ -52,7 +52,7 @@ typedef struct Parser
 	int			plan_depth;
 } Parser;
 
-static void parse_fail(const Parser *p, const char *expected) pg_attribute_noreturn();
+pg_noreturn static void parse_fail(const Parser *p, const char *expected);
 static Part parse_sequence(Parser *p);
 static ActionPlan *parse_plan(Parser *p, char close);
 

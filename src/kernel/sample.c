@@ -227,7 +227,7 @@ sample_add(Sample *s, Bytes key, const SampleItem *item)
 	}
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 cannot_merge(const char *detail)
 {
 	ereport(ERROR,

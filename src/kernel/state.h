@@ -66,7 +66,7 @@ extern int128 squares_of_clusters(int128 total, int128 null_count, int128 square
 extern const char *state_shorten(const char *name, int *len, int max);
 
 /* Binary form: ERRCODE_INVALID_BINARY_REPRESENTATION with the type's name. */
-extern void state_corrupt(const char *type, const char *detail) pg_attribute_noreturn();
+pg_noreturn extern void state_corrupt(const char *type, const char *detail);
 extern void state_check_form(const char *type, StringInfo form, const void *bytes, size_t len);
 extern int32 cursor_int(Cursor *c, int32 min, int32 max, const char *type);
 extern double cursor_float8(Cursor *c, const char *type);

@@ -247,17 +247,17 @@ compare_values(CompareOp op, const QueryValue *a, const QueryValue *b)
 		return false;
 	switch (op)
 	{
-		case COMPARE_EQ:
+		case COMPARISON_EQ:
 			return order == 0;
-		case COMPARE_NE:
+		case COMPARISON_NE:
 			return order != 0;
-		case COMPARE_LT:
+		case COMPARISON_LT:
 			return order < 0 && is_ordered(a);
-		case COMPARE_LE:
+		case COMPARISON_LE:
 			return order <= 0 && is_ordered(a);
-		case COMPARE_GT:
+		case COMPARISON_GT:
 			return order > 0 && is_ordered(a);
-		case COMPARE_GE:
+		case COMPARISON_GE:
 			return order >= 0 && is_ordered(a);
 		default:
 			return false;
@@ -267,7 +267,7 @@ compare_values(CompareOp op, const QueryValue *a, const QueryValue *b)
 static bool
 compare_lists(CompareOp op, const Values *left, const Values *right)
 {
-	bool		every = op == COMPARE_NE;
+	bool		every = op == COMPARISON_NE;
 
 	if (left->n == 0 || right->n == 0)
 		return false;
@@ -852,7 +852,7 @@ eval_values(Eval *e, const QueryExpr *expr, Place place, Values *out)
 static bool
 eval_regex(Eval *e, const QueryExpr *expr, const Values *subjects)
 {
-	bool		every = expr->op == COMPARE_NOT_MATCH;
+	bool		every = expr->op == COMPARISON_NOT_MATCH;
 	QueryRegex **regex = &e->regexes[expr->number];
 
 	if (subjects->n == 0)
@@ -914,7 +914,7 @@ compare_all(Eval *e, const QueryExpr *expr, Place place)
 	values_init(&left);
 	values_init(&right);
 	eval_values(e, expr->args[0], place, &left);
-	if (expr->op == COMPARE_MATCH || expr->op == COMPARE_NOT_MATCH)
+	if (expr->op == COMPARISON_MATCH || expr->op == COMPARISON_NOT_MATCH)
 		result = eval_regex(e, expr, &left);
 	else
 	{
@@ -939,8 +939,8 @@ eval_compare(Eval *e, const QueryExpr *expr, Place place)
 
 	if (expr->args[0]->type == TYPE_NIL || expr->args[1]->type == TYPE_NIL)
 		return (exists(e, expr->args[0], place) || exists(e, expr->args[1], place)) ==
-			(expr->op == COMPARE_NE);
-	if (expr->op == COMPARE_MATCH || expr->op == COMPARE_NOT_MATCH)
+			(expr->op == COMPARISON_NE);
+	if (expr->op == COMPARISON_MATCH || expr->op == COMPARISON_NOT_MATCH)
 		return compare_all(e, expr, place);
 	found = eval_one(e, expr->args[0], place, &left);
 	if (found == FOUND_NONE)
@@ -1016,9 +1016,9 @@ field_compare(const Tracequery *q, const QueryExpr *e, const QueryField **field,
 			  const QueryValue **literal)
 {
 	static const uint8 mirrored[] = {
-		[COMPARE_EQ] = COMPARE_EQ, [COMPARE_NE] = COMPARE_NE,
-		[COMPARE_LT] = COMPARE_GT, [COMPARE_LE] = COMPARE_GE,
-		[COMPARE_GT] = COMPARE_LT, [COMPARE_GE] = COMPARE_LE
+		[COMPARISON_EQ] = COMPARISON_EQ, [COMPARISON_NE] = COMPARISON_NE,
+		[COMPARISON_LT] = COMPARISON_GT, [COMPARISON_LE] = COMPARISON_GE,
+		[COMPARISON_GT] = COMPARISON_LT, [COMPARISON_GE] = COMPARISON_LE
 	};
 	int			side;
 
@@ -1083,7 +1083,7 @@ is_refuted_by_literal(Eval *e, const QueryExpr *expr)
 	CompareOp	op;
 
 	return e->stage >= STAGE_LITERALS &&
-		field_compare(e->q, expr, &field, &op, &literal) && op == COMPARE_EQ &&
+		field_compare(e->q, expr, &field, &op, &literal) && op == COMPARISON_EQ &&
 		literal->type == QUERY_STRING && field->level == LEVEL_COLUMN && is_verbatim(field) &&
 		literal_is_absent(e, expr->args[expr->args[0]->node == EXPR_LITERAL ? 0 : 1]->number);
 }
@@ -1218,10 +1218,10 @@ is_above(CompareOp op, const QueryValue *literal, int64 most)
 	QueryValue	v = {.type = QUERY_INT,.integer = most};
 	int			order;
 
-	if ((op != COMPARE_GT && op != COMPARE_GE && op != COMPARE_EQ) ||
+	if ((op != COMPARISON_GT && op != COMPARISON_GE && op != COMPARISON_EQ) ||
 		!value_order(literal, &v, &order))
 		return false;
-	return op == COMPARE_GT ? order >= 0 : order > 0;
+	return op == COMPARISON_GT ? order >= 0 : order > 0;
 }
 
 static Ternary
@@ -1238,11 +1238,11 @@ header_compare(const HeaderCheck *c, const QueryExpr *expr)
 	switch (field->intrinsic)
 	{
 		case INTRINSIC_STATUS:
-			is_refuted = op == COMPARE_EQ && literal->integer == SPAN_STATUS_ERROR &&
+			is_refuted = op == COMPARISON_EQ && literal->integer == SPAN_STATUS_ERROR &&
 				summary->error_count == 0;
 			break;
 		case INTRINSIC_IS_ERROR:
-			is_refuted = (op == COMPARE_EQ) == literal->boolean && summary->error_count == 0;
+			is_refuted = (op == COMPARISON_EQ) == literal->boolean && summary->error_count == 0;
 			break;
 		case INTRINSIC_DURATION:
 			is_refuted = is_above(op, literal, summary->duration_ns);

@@ -693,9 +693,9 @@ take_fact(const Tracequery *q, const QueryExpr *e, Facts *facts)
 	if (!field_compare(q, e, &field, &op, &literal))
 		return false;
 	if (field->intrinsic == INTRINSIC_IS_ERROR && literal->type == QUERY_BOOL &&
-		(op == COMPARE_EQ) == literal->boolean)
+		(op == COMPARISON_EQ) == literal->boolean)
 		return facts->failed = true;
-	if (op != COMPARE_EQ)
+	if (op != COMPARISON_EQ)
 		return false;
 	if (field->intrinsic == INTRINSIC_NAME && literal->type == QUERY_STRING && facts->name == NULL)
 	{
@@ -1001,20 +1001,20 @@ compare_node(const Tracequery *q, const QueryExpr *e, const Facts *known)
 	if (!field_compare(q, e, &field, &op, &literal))
 		return node_all(GUESS_UNKNOWN);
 	if (literal->type == QUERY_NIL)
-		return op == COMPARE_NE ? exists_node(field) : node_all(GUESS_UNKNOWN);
+		return op == COMPARISON_NE ? exists_node(field) : node_all(GUESS_UNKNOWN);
 	measure = field_measure(field, known->kind);
-	if (op == COMPARE_EQ)
+	if (op == COMPARISON_EQ)
 		node = equal_node(field, literal, known);
-	else if (op == COMPARE_MATCH)
+	else if (op == COMPARISON_MATCH)
 		node = match_node(field, literal, known);
-	else if (op == COMPARE_NE && literal->type == QUERY_STATUS)
+	else if (op == COMPARISON_NE && literal->type == QUERY_STATUS)
 		node = other_status_node(literal->integer);
-	else if ((op == COMPARE_GT || op == COMPARE_GE) && measure >= 0 && is_number(literal))
+	else if ((op == COMPARISON_GT || op == COMPARISON_GE) && measure >= 0 && is_number(literal))
 		node = range_node(measure, known->kind, literal);
 	if (node == NULL && field->scope != SCOPE_INTRINSIC)
 		node = exists_node(field);
 	if (node == NULL)
-		node = node_all(op == COMPARE_MATCH ? GUESS_REGEX : GUESS_UNKNOWN);
+		node = node_all(op == COMPARISON_MATCH ? GUESS_REGEX : GUESS_UNKNOWN);
 	return node;
 }
 

@@ -271,8 +271,7 @@ character_number(const Parser *p, uint32 position)
 	return n;
 }
 
-pg_attribute_noreturn()
-static void
+pg_noreturn static void
 fail_expected(const Parser *p, const Token *found, const char *expected)
 {
 	uint32		len = Min(found->end - found->position, 40);
@@ -292,8 +291,7 @@ fail_expected(const Parser *p, const Token *found, const char *expected)
 			 errdetail("Expected %s, found \"%.*s\".", expected, (int) len, p->text + found->position)));
 }
 
-pg_attribute_noreturn()
-static void
+pg_noreturn static void
 fail_detail(const Parser *p, uint32 position, const char *detail)
 {
 	ereport(ERROR,
@@ -312,8 +310,7 @@ static const char *const type_names[] = {
 	[TYPE_KIND] = "a kind"
 };
 
-pg_attribute_noreturn()
-static void
+pg_noreturn static void
 fail_type(const Parser *p, uint32 position, const char *operator, QueryType left, QueryType right)
 {
 	ereport(ERROR,
@@ -337,8 +334,7 @@ fail_if_unsupported(const Parser *p, const Token *token, Bytes word)
 }
 
 /* TraceQL compares the results of whole pipelines too: ({ } | count()) > 2. */
-pg_attribute_noreturn()
-static void
+pg_noreturn static void
 fail_scalar_pipeline(const Parser *p, uint32 position)
 {
 	ereport(ERROR,
@@ -348,8 +344,7 @@ fail_scalar_pipeline(const Parser *p, uint32 position)
 			 errhint("Compare within the pipeline, as in { } | count() > 2, or in SQL: match_count(trajectory, query) > 2.")));
 }
 
-pg_attribute_noreturn()
-static void
+pg_noreturn static void
 fail_depth(const Parser *p, uint32 position)
 {
 	ereport(ERROR,
@@ -1165,7 +1160,7 @@ check_comparison(Parser *p, QueryExpr *e)
 {
 	QueryType	left = e->args[0]->type;
 	QueryType	right = e->args[1]->type;
-	bool		is_equality = e->op == COMPARE_EQ || e->op == COMPARE_NE;
+	bool		is_equality = e->op == COMPARISON_EQ || e->op == COMPARISON_NE;
 
 	if (left == TYPE_NIL || right == TYPE_NIL)
 	{
@@ -1185,9 +1180,9 @@ static bool
 take_compare(Parser *p, CompareOp *op)
 {
 	static const uint8 ops[] = {
-		[COMPARE_EQ] = MARK_EQ, [COMPARE_NE] = MARK_NE, [COMPARE_LT] = MARK_LT,
-		[COMPARE_LE] = MARK_LE, [COMPARE_GT] = MARK_GT, [COMPARE_GE] = MARK_GE,
-		[COMPARE_MATCH] = MARK_MATCH, [COMPARE_NOT_MATCH] = MARK_NOT_MATCH
+		[COMPARISON_EQ] = MARK_EQ, [COMPARISON_NE] = MARK_NE, [COMPARISON_LT] = MARK_LT,
+		[COMPARISON_LE] = MARK_LE, [COMPARISON_GT] = MARK_GT, [COMPARISON_GE] = MARK_GE,
+		[COMPARISON_MATCH] = MARK_MATCH, [COMPARISON_NOT_MATCH] = MARK_NOT_MATCH
 	};
 
 	for (size_t i = 0; i < lengthof(ops); i++)
@@ -1219,7 +1214,7 @@ parse_comparison(Parser *p)
 		e->op = op;
 		expr_add(p, e, left);
 		expr_add(p, e, right);
-		if (op == COMPARE_MATCH || op == COMPARE_NOT_MATCH)
+		if (op == COMPARISON_MATCH || op == COMPARISON_NOT_MATCH)
 			check_regex(p, e);
 		else
 			check_comparison(p, e);
