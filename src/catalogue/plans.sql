@@ -196,13 +196,19 @@ CREATE FUNCTION llmtrace.write_check(p llmtrace.plan, t llmtrace.trajectory, opt
 BEGIN ATOMIC
 	-- another action where a step was skipped does not do what the step does
 	WITH RECURSIVE done AS MATERIALIZED (
-		SELECT l.*, l.label = 'substituted' AND l.ordinal IS NOT NULL
-			AND l.action <> ALL (pg_catalog.string_to_array(l.step, ' | ')) AS is_other
-		FROM llmtrace.plan_alignment(p, t, options) l
-	), act AS MATERIALIZED (
+		SELECT l.*, CASE WHEN l.is_other THEN coalesce(options -> 'effects' ->> l.action, 'unknown') ELSE l.effect END AS effect_done
+		FROM (SELECT a.*, a.label = 'substituted' AND a.ordinal IS NOT NULL
+					AND a.action <> ALL (pg_catalog.string_to_array(a.step, ' | ')) AS is_other
+				FROM llmtrace.plan_alignment(p, t, options) a) l
+	), tally AS (
+		SELECT count(*) FILTER (WHERE d.ordinal IS NOT NULL AND d.effect_done = 'write') AS write_count,
+			count(*) FILTER (WHERE d.ordinal IS NOT NULL AND d.effect_done = 'write' AND d.is_error) AS failed_write_count,
+			count(*) FILTER (WHERE d.effect = 'write' AND (d.label IN ('skipped', 'blocked') OR d.is_other)) AS skipped_write_count,
+			count(*) FILTER (WHERE d.ordinal IS NOT NULL AND d.effect_done = 'unknown') AS unknown_count
+		FROM done d
+	), act AS NOT MATERIALIZED (
 		SELECT d.action, d.span_id, d.is_error, d.started_at, d.ordinal, d.revision,
-			CASE WHEN d.label IN ('matched', 'reordered') THEN d.step_id END AS step_id,
-			CASE WHEN d.is_other THEN coalesce(options -> 'effects' ->> d.action, 'unknown') ELSE d.effect END AS effect
+			CASE WHEN d.label IN ('matched', 'reordered') THEN d.step_id END AS step_id, d.effect_done AS effect
 		FROM done d
 		WHERE d.ordinal IS NOT NULL
 	), last_write AS MATERIALIZED (
@@ -249,13 +255,10 @@ BEGIN ATOMIC
 	), first_verifier AS (
 		SELECT v.* FROM verifier v WHERE v.verified_by IS NOT NULL ORDER BY v.started_at, v.ordinal LIMIT 1
 	)
-	SELECT (SELECT count(*) FROM act a WHERE a.effect = 'write'),
-		(SELECT count(*) FROM act a WHERE a.effect = 'write' AND a.is_error),
-		(SELECT count(*) FROM done d WHERE d.effect = 'write' AND (d.label IN ('skipped', 'blocked') OR d.is_other)),
-		(SELECT count(*) FROM act a WHERE a.effect = 'unknown'),
+	SELECT n.write_count, n.failed_write_count, n.skipped_write_count, n.unknown_count,
 		w.action, w.span_id, w.is_error, v.span_id, v.verified_by,
 		(SELECT count(*) FROM verifier u WHERE u.verified_by IS NULL AND u.is_unjudged)
-	FROM (VALUES (1)) one LEFT JOIN last_write w ON true LEFT JOIN first_verifier v ON true;
+	FROM tally n LEFT JOIN last_write w ON true LEFT JOIN first_verifier v ON true;
 END;
 COMMENT ON FUNCTION llmtrace.write_check(llmtrace.plan, llmtrace.trajectory, jsonb) IS
 'What success_check looks at: actions that write, those that failed, planned writes that were not done, actions whose effect is not known, the last write, and the first read after it that verifies it: that did not fail, and that the plan has after the write, or that has an argument in common with it. unjudged_read_count: other reads after it, of which this cannot be said, since arguments are in payloads, or there are none. With restore_bodies a reader of payloads compares them. Example: SELECT * FROM llmtrace.write_check(''charge -> get_order'', llmtrace.restore_bodies(llmtrace.trace(''4bf92f35'')), llmtrace.plan_options())';
