@@ -57,7 +57,7 @@ BEGIN
 	EXECUTE format('SELECT string_agg(x::text, E''\n'' ORDER BY x::text) FROM (%s) x',
 		replace(replace(query, ' spans(', ' whole_spans('), ' seen', ' whole_seen')) INTO whole;
 	IF pruned IS NULL THEN RAISE EXCEPTION 'no rows'; END IF;
-	RETURN pruned = whole;
+	RETURN pruned IS NOT DISTINCT FROM whole;
 END $$;
 CREATE VIEW whole_seen AS SELECT id, s.*, s.name || '!' AS loud FROM wide, whole_spans(t) s;
 CREATE VIEW whole_seen_again AS SELECT id, kind, duration_ms, loud FROM whole_seen;

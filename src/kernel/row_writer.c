@@ -42,6 +42,14 @@ row_writer_init(RowWriter *w, FunctionCallInfo fcinfo)
 	w->tuple = palloc(w->max);
 }
 
+/* Likewise, where the last argument says which columns are read: wanted_columns_sql.c. */
+void
+row_writer_init_wanted(RowWriter *w, FunctionCallInfo fcinfo)
+{
+	row_writer_init(w, fcinfo);
+	w->wanted = (uint64) PG_GETARG_INT64(PG_NARGS() - 1);
+}
+
 /* Make the buffer larger. */
 void
 row_grow(RowWriter *w, size_t len)

@@ -32,6 +32,7 @@ typedef struct RowWriter
 #define ROW_MAX_COLUMNS 64
 
 extern void row_writer_init(RowWriter *w, FunctionCallInfo fcinfo);
+extern void row_writer_init_wanted(RowWriter *w, FunctionCallInfo fcinfo);
 extern void row_begin(RowWriter *w);
 extern void row_end(RowWriter *w);
 extern void row_grow(RowWriter *w, size_t len);

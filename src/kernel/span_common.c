@@ -62,7 +62,10 @@ find_holders(const Trajectory *t, CommonText text)
 	return holder;
 }
 
-/* To be kept as long as the trajectory, which is decoded as a whole. */
+/*
+ * To be kept as long as the trajectory, which is decoded as a whole; so is what
+ * asking for texts allocates.
+ */
 SpanCommon
 span_common(const Trajectory *t)
 {

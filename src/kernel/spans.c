@@ -18,6 +18,12 @@
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 
+/*
+ * Columns of spans(), and of span_rows(), which has more behind them, that are
+ * told by values: operation, status_message, and from provider on.
+ */
+#define VALUE_COLUMNS (UINT64_C(1) << 9 | UINT64_C(1) << 18 | ~UINT64_C(0) << 22)
+
 static const char *const usage_scope_names[] = {NULL, "own", "rollup"};
 
 void
@@ -75,29 +81,22 @@ row_own_tokens(RowWriter *w, const SpanColumns *columns, CanonicalColumn column,
 		row_null(w);
 }
 
-/* What rows are made of, of a trajectory that is this function's argument. */
+/* What rows are made of, of the trajectory that is the first argument. */
 SpanFacts
-span_facts(FunctionCallInfo fcinfo, Trajectory *t, TrajectoryParts decoded)
+span_facts(FunctionCallInfo fcinfo, TrajectoryParts parts)
 {
-	SpanFacts	facts = {.t = t,.fcinfo = fcinfo,.decoded = decoded};
-
-	facts.runs = palloc_extended(Max(t->class_count, 1) * sizeof(ClassRuns), MCXT_ALLOC_HUGE);
-	for (uint32 i = 0; i < t->class_count; i++)
-		facts.runs[i].knows_what = facts.runs[i].knows_who = false;
-	return facts;
+	return (SpanFacts) {.t = trajectory_arg(fcinfo, 0, parts),.fcinfo = fcinfo};
 }
 
 /* Decode as much of the trajectory, if that has not been done. */
 void
 span_facts_decode(SpanFacts *facts, TrajectoryParts parts)
 {
-	if (facts->decoded >= parts)
-		return;
-	trajectory_arg_decode(facts->fcinfo, parts);
-	facts->decoded = parts;
+	if (parts == PARTS_ALL ? !facts->t->has_cold : !facts->t->has_tables)
+		trajectory_arg_decode(facts->fcinfo, parts);
 }
 
-LogicalCall *
+const LogicalCall *
 span_facts_calls(SpanFacts *facts)
 {
 	if (facts->calls == NULL)
@@ -105,7 +104,7 @@ span_facts_calls(SpanFacts *facts)
 	return facts->calls;
 }
 
-int64 *
+const int64 *
 span_facts_self_ns(SpanFacts *facts)
 {
 	const Trajectory *t = facts->t;
@@ -140,7 +139,7 @@ find_usage(SpanFacts *facts)
 	pfree(kinds);
 }
 
-SpanUsage *
+const SpanUsage *
 span_facts_usage(SpanFacts *facts)
 {
 	if (facts->usage == NULL)
@@ -148,7 +147,7 @@ span_facts_usage(SpanFacts *facts)
 	return facts->usage;
 }
 
-uint8 *
+const uint8 *
 span_facts_scope(SpanFacts *facts)
 {
 	if (facts->scope == NULL)
@@ -197,12 +196,34 @@ row_model(RowWriter *w, const SpanColumns *columns)
 		row_null(w);
 }
 
+/* What rows of a class have in common; NULL for the first: many have no second. */
+static ClassRuns *
+class_runs(SpanFacts *facts, uint32 i)
+{
+	static ClassRuns met_once;
+	ClassRuns **runs;
+
+	if (facts->runs == NULL)
+		facts->runs = palloc_extended(facts->t->class_count * sizeof(ClassRuns *),
+									  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	runs = &facts->runs[facts->t->span_class[i]];
+	if (*runs == NULL)
+	{
+		*runs = &met_once;
+		return NULL;
+	}
+	if (*runs == &met_once)
+		*runs = palloc0(sizeof(ClassRuns));
+	return *runs;
+}
+
 static void
 row_class_name(RowWriter *w, SpanFacts *facts, const SpanClass *class)
 {
 	if (row_skip(w))
 		return;
-	span_facts_decode(facts, PARTS_TABLES);
+	/* what is needed anyway is cheaper at once */
+	span_facts_decode(facts, w->wanted & VALUE_COLUMNS ? PARTS_ALL : PARTS_TABLES);
 	row_text(w, class->name);
 }
 
@@ -225,14 +246,15 @@ static void
 row_what(RowWriter *w, SpanFacts *facts, uint32 i)
 {
 	const SpanClass *class = trajectory_class(facts->t, i);
-	ClassRuns  *runs = &facts->runs[facts->t->span_class[i]];
+	ClassRuns  *runs;
 	int			column = w->column;
 	size_t		len = w->len;
 	bool		is_same;
 
 	if (row_skip_all(w, 4))
 		return;
-	if (runs->knows_what)
+	runs = class_runs(facts, i);
+	if (runs && runs->knows_what)
 	{
 		row_run_repeat(w, &runs->what);
 		return;
@@ -241,7 +263,7 @@ row_what(RowWriter *w, SpanFacts *facts, uint32 i)
 	row_cstring(w, operation_kind_name(class->kind));
 	is_same = row_operation(w, facts, i);
 	row_cstring(w, span_kind_names[class->span_kind]);
-	if (is_same)
+	if (runs && is_same)
 		runs->knows_what = row_run_keep(w, column, len, &runs->what);
 }
 
@@ -264,13 +286,14 @@ row_who(RowWriter *w, SpanFacts *facts, const SpanColumns *columns, uint32 i)
 {
 	const Trajectory *t = facts->t;
 	const SpanClass *class = trajectory_class(t, i);
-	ClassRuns  *runs = &facts->runs[t->span_class[i]];
+	ClassRuns  *runs;
 	int			column = w->column;
 	size_t		len = w->len;
 
 	if (row_skip_all(w, 3))
 		return;
-	if (runs->knows_who)
+	runs = class_runs(facts, i);
+	if (runs && runs->knows_who)
 	{
 		row_run_repeat(w, &runs->who);
 		return;
@@ -278,7 +301,7 @@ row_who(RowWriter *w, SpanFacts *facts, const SpanColumns *columns, uint32 i)
 	row_provider(w, columns);
 	row_model(w, columns);
 	row_tool(w, class, columns);
-	if (class_tells_text(t, class, TEXT_PROVIDER) &&
+	if (runs && class_tells_text(t, class, TEXT_PROVIDER) &&
 		class_tells_text(t, class, TEXT_MODEL) && class_tells_text(t, class, TEXT_TOOL_NAME))
 		runs->knows_who = row_run_keep(w, column, len, &runs->who);
 }
@@ -502,13 +525,11 @@ PG_FUNCTION_INFO_V1(trajectory_spans);
 Datum
 trajectory_spans(PG_FUNCTION_ARGS)
 {
-	Trajectory *t = trajectory_arg(fcinfo, 0, PARTS_HOT);
-	SpanFacts	facts = span_facts(fcinfo, t, PARTS_HOT);
+	SpanFacts	facts = span_facts(fcinfo, PARTS_HOT);
 	RowWriter	w;
 
-	row_writer_init(&w, fcinfo);
-	w.wanted = PG_GETARG_INT64(1);
-	for (uint32 i = 0; i < t->n; i++)
+	row_writer_init_wanted(&w, fcinfo);
+	for (uint32 i = 0; i < facts.t->n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		row_begin(&w);

@@ -27,21 +27,20 @@ typedef struct ClassRuns
 typedef struct SpanFacts
 {
 	Trajectory *t;
-	FunctionCallInfo fcinfo;	/* of which t is the argument … */
-	TrajectoryParts decoded;	/* … as far as this */
+	FunctionCallInfo fcinfo;	/* of which t is the argument */
 	SpanUsage  *usage;
 	uint8	   *scope;			/* UsageScope */
 	int64	   *self_ns;
 	LogicalCall *calls;
-	ClassRuns  *runs;			/* by class */
+	ClassRuns **runs;			/* by class */
 } SpanFacts;
 
-extern SpanFacts span_facts(FunctionCallInfo fcinfo, Trajectory *t, TrajectoryParts decoded);
+extern SpanFacts span_facts(FunctionCallInfo fcinfo, TrajectoryParts parts);
 extern void span_facts_decode(SpanFacts *facts, TrajectoryParts parts);
-extern SpanUsage *span_facts_usage(SpanFacts *facts);
-extern uint8 *span_facts_scope(SpanFacts *facts);
-extern int64 *span_facts_self_ns(SpanFacts *facts);
-extern LogicalCall *span_facts_calls(SpanFacts *facts);
+extern const SpanUsage *span_facts_usage(SpanFacts *facts);
+extern const uint8 *span_facts_scope(SpanFacts *facts);
+extern const int64 *span_facts_self_ns(SpanFacts *facts);
+extern const LogicalCall *span_facts_calls(SpanFacts *facts);
 extern void row_span(RowWriter *w, SpanFacts *facts, uint32 ordinal);
 
 extern void row_trace_summary(RowWriter *w, const Trajectory *t);

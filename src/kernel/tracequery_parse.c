@@ -545,7 +545,7 @@ read_double(const Parser *p, size_t from, size_t to)
 	return d;
 }
 
-/* False if it is out of range. */
+/* The number that digits make; false if it is out of range. */
 static bool
 read_integer(const Parser *p, size_t from, size_t to, int64 *integer)
 {

@@ -214,7 +214,7 @@ CREATE FUNCTION wanted_columns_support(internal) RETURNS internal
 COMMENT ON FUNCTION wanted_columns_support(internal) IS
 'internal: planner support of functions with a last argument wanted: bit c of it stays set where the query reads column c, counted from 0';
 
-CREATE FUNCTION spans(t trajectory, wanted bigint DEFAULT -1) RETURNS TABLE (
+CREATE FUNCTION spans(t trajectory, wanted bigint DEFAULT '-1') RETURNS TABLE (
 	trace_id uuid,
 	span_id text,
 	parent_span_id text,

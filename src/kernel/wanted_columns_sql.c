@@ -10,8 +10,9 @@
  * them all computed, written, read and thrown away.
  *
  * This happens twice: as a query, or a view in it, is planned for itself, and
- * again once views have become part of the query around them.  The second time
- * tells what is wanted of a view.  Whatever is not understood reads all columns.
+ * again once views have become part of the query around them, if the argument
+ * comes from another table of the query.  The second time tells what is wanted
+ * of a view.  Whatever is not understood reads all columns.
  */
 #include "postgres.h"
 
@@ -44,7 +45,7 @@ is_call(const Node *node, Oid function)
 static uint64
 column_bit(int column)
 {
-	return column < 64 ? UINT64_C(1) << column : 0;
+	return column < 64 ? UINT64_C(1) << column : ALL_COLUMNS;
 }
 
 /* A column of rows of functions: those of ROWS FROM () stand side by side. */
@@ -58,12 +59,13 @@ add_column(const RangeTblEntry *rte, AttrNumber attno, ColumnSearch *search)
 	{
 		const RangeTblFunction *f = lfirst_node(RangeTblFunction, lc);
 
-		if (!is_call(f->funcexpr, search->function))
-			;
-		else if (attno <= 0)
-			search->columns = ALL_COLUMNS;
-		else if (attno >= first && attno < first + f->funccolcount)
-			search->columns |= column_bit(attno - first);
+		if (is_call(f->funcexpr, search->function))
+		{
+			if (attno <= 0)
+				search->columns = ALL_COLUMNS;
+			else if (attno >= first && attno < first + f->funccolcount)
+				search->columns |= column_bit(attno - first);
+		}
 		first += f->funccolcount;
 	}
 }
@@ -73,9 +75,8 @@ search_var(const Var *var, ColumnSearch *search)
 {
 	const RangeTblEntry *rte;
 
-	if ((int) var->varlevelsup != search->levels_up)
-		return;
-	if (var->varno <= 0 || var->varno > list_length(search->query->rtable))
+	/* what is special stands for a row's identity, not for a table's column */
+	if ((int) var->varlevelsup != search->levels_up || IS_SPECIAL_VARNO(var->varno))
 		return;
 	rte = rt_fetch(var->varno, search->query->rtable);
 	if (rte->rtekind == RTE_FUNCTION)

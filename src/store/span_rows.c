@@ -58,6 +58,22 @@ span_costs(FunctionCallInfo fcinfo, const Trajectory *t, const SpanBill *bills)
 	return costs;
 }
 
+/* What a run did itself, and with those it called. */
+typedef struct AgentRun
+{
+	int64		model_call_count;
+	int64		tool_call_count;
+	int64		subagent_count;
+	int64		error_count;
+	int64		input_tokens;
+	int64		output_tokens;
+	int64		cost_pico;
+	int64		total_input_tokens;
+	int64		total_output_tokens;
+	int64		total_cost_pico;
+	int32		depth;			/* of agents: 1 for one that no agent called */
+} AgentRun;
+
 /*
  * What rows of the views take from a trajectory as a whole, found when it is
  * first asked for.
@@ -68,15 +84,9 @@ typedef struct StoreFacts
 	SpanCommon	common;
 	SpanBill   *bills;
 	SpanCost   *costs;
+	int32	   *agents;			/* of each span the nearest agent's, or -1 */
+	AgentRun   *runs;
 } StoreFacts;
-
-static StoreFacts
-store_facts(FunctionCallInfo fcinfo, TrajectoryParts decoded)
-{
-	Trajectory *t = trajectory_arg(fcinfo, 0, decoded);
-
-	return (StoreFacts) {.spans = span_facts(fcinfo, t, decoded)};
-}
 
 static const SpanBill *
 facts_bills(StoreFacts *facts)
@@ -288,11 +298,10 @@ PG_FUNCTION_INFO_V1(store_span_rows);
 Datum
 store_span_rows(PG_FUNCTION_ARGS)
 {
-	StoreFacts	facts = store_facts(fcinfo, PARTS_HOT);
+	StoreFacts	facts = {span_facts(fcinfo, PARTS_HOT)};
 	RowWriter	w;
 
-	row_writer_init(&w, fcinfo);
-	w.wanted = PG_GETARG_INT64(1);
+	row_writer_init_wanted(&w, fcinfo);
 	for (uint32 i = 0; i < facts.spans.t->n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -461,13 +470,12 @@ PG_FUNCTION_INFO_V1(store_model_call_rows);
 Datum
 store_model_call_rows(PG_FUNCTION_ARGS)
 {
-	StoreFacts	facts = store_facts(fcinfo, PARTS_ALL);
+	StoreFacts	facts = {span_facts(fcinfo, PARTS_ALL)};
 	const Trajectory *t = facts.spans.t;
 	const SpanBill *bills = facts_bills(&facts);
 	RowWriter	w;
 
-	row_writer_init(&w, fcinfo);
-	w.wanted = PG_GETARG_INT64(1);
+	row_writer_init_wanted(&w, fcinfo);
 	for (uint32 i = 0; i < t->n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -483,13 +491,25 @@ store_model_call_rows(PG_FUNCTION_ARGS)
 
 /* ------------------------------------------------------------- tool calls --- */
 
+/* Conventions that know no arguments have inputs. */
+static const Value *
+body_value(const SpanColumns *columns, CanonicalColumn column, CanonicalColumn other)
+{
+	const Value *v = column_is_borne(columns, column) ? column_value(columns, column) : NULL;
+
+	if (v == NULL && column_is_borne(columns, other))
+		v = column_value(columns, other);
+	return v;
+}
+
 /*
  * Hash and size in bytes of a body: of one kept elsewhere the keyed hash, of
  * one that is here a plain one.
  */
 static void
-row_body(RowWriter *w, const Value *v)
+row_body(RowWriter *w, const SpanColumns *columns, CanonicalColumn column, CanonicalColumn other)
 {
+	const Value *v;
 	StringInfoData text;
 	StringInfoData hex;
 	uint64		hash;
@@ -497,6 +517,7 @@ row_body(RowWriter *w, const Value *v)
 
 	if (row_skip_all(w, 2))
 		return;
+	v = body_value(columns, column, other);
 	if (v == NULL)
 	{
 		row_nulls(w, 2);
@@ -526,28 +547,16 @@ row_body(RowWriter *w, const Value *v)
 	pfree(hex.data);
 }
 
-/* Conventions that know no arguments have inputs. */
-static const Value *
-body_value(const SpanColumns *columns, CanonicalColumn column, CanonicalColumn other)
-{
-	const Value *v = column_is_borne(columns, column) ? column_value(columns, column) : NULL;
-
-	if (v == NULL && column_is_borne(columns, other))
-		v = column_value(columns, other);
-	return v;
-}
-
 /* tool_call_rows(trajectory, wanted) */
 PG_FUNCTION_INFO_V1(store_tool_call_rows);
 Datum
 store_tool_call_rows(PG_FUNCTION_ARGS)
 {
-	StoreFacts	facts = store_facts(fcinfo, PARTS_ALL);
+	StoreFacts	facts = {span_facts(fcinfo, PARTS_ALL)};
 	const Trajectory *t = facts.spans.t;
 	RowWriter	w;
 
-	row_writer_init(&w, fcinfo);
-	w.wanted = PG_GETARG_INT64(1);
+	row_writer_init_wanted(&w, fcinfo);
 	for (uint32 i = 0; i < t->n; i++)
 	{
 		SpanColumns columns = trajectory_columns(t, i);
@@ -561,8 +570,8 @@ store_tool_call_rows(PG_FUNCTION_ARGS)
 		row_text(&w, tool);
 		row_column_text(&w, &columns, COLUMN_TOOL_CALL_ID);
 		row_column_text(&w, &columns, COLUMN_TOOL_TYPE);
-		row_body(&w, body_value(&columns, COLUMN_TOOL_ARGUMENTS, COLUMN_INPUT));
-		row_body(&w, body_value(&columns, COLUMN_TOOL_RESULT, COLUMN_OUTPUT));
+		row_body(&w, &columns, COLUMN_TOOL_ARGUMENTS, COLUMN_INPUT);
+		row_body(&w, &columns, COLUMN_TOOL_RESULT, COLUMN_OUTPUT);
 		row_attempt(&w, &facts, i);
 		row_outcome(&w, t, i);
 		row_common(&w, &facts, i);
@@ -573,22 +582,6 @@ store_tool_call_rows(PG_FUNCTION_ARGS)
 
 /* --------------------------------------------------------- runs of agents --- */
 
-/* What a run did itself, and with those it called. */
-typedef struct AgentRun
-{
-	int64		model_call_count;
-	int64		tool_call_count;
-	int64		subagent_count;
-	int64		error_count;
-	int64		input_tokens;
-	int64		output_tokens;
-	int64		cost_pico;
-	int64		total_input_tokens;
-	int64		total_output_tokens;
-	int64		total_cost_pico;
-	int32		depth;			/* of agents: 1 for one that no agent called */
-} AgentRun;
-
 /* Tokens and costs add alike: unknown only if all are. */
 static void
 add_known(int64 *sum, int64 more)
@@ -596,11 +589,20 @@ add_known(int64 *sum, int64 more)
 	*sum = tokens_add(*sum, more);
 }
 
+static const int32 *
+facts_agents(StoreFacts *facts)
+{
+	if (facts->agents == NULL)
+		facts->agents = nearest_agents(facts->spans.t);
+	return facts->agents;
+}
+
 /* Of each span; only those of agents are filled.  O(n). */
 static AgentRun *
-agent_runs(StoreFacts *facts, const int32 *agent)
+agent_runs(StoreFacts *facts)
 {
 	const Trajectory *t = facts->spans.t;
+	const int32 *agent = facts_agents(facts);
 	const SpanUsage *usage = span_facts_usage(&facts->spans);
 	const uint8 *scope = span_facts_scope(&facts->spans);
 	const SpanBill *bills = facts_bills(facts);
@@ -658,30 +660,68 @@ agent_runs(StoreFacts *facts, const int32 *agent)
 	return runs;
 }
 
-static void
-row_agent_name(RowWriter *w, const Trajectory *t, int32 ordinal)
+static const AgentRun *
+facts_runs(StoreFacts *facts)
 {
+	if (facts->runs == NULL)
+		facts->runs = agent_runs(facts);
+	return facts->runs;
+}
+
+/* The agent that called it. */
+static void
+row_parent_agent_name(RowWriter *w, StoreFacts *facts, uint32 i)
+{
+	const Trajectory *t = facts->spans.t;
+	int32		caller;
 	SpanColumns columns;
 	Bytes		name;
 
 	if (row_skip(w))
 		return;
-	if (ordinal < 0)
+	caller = t->parent[i] >= 0 ? facts_agents(facts)[t->parent[i]] : -1;
+	if (caller < 0)
 	{
 		row_null(w);
 		return;
 	}
-	columns = trajectory_columns(t, ordinal);
-	if (span_agent(trajectory_class(t, ordinal), &columns, &name))
+	columns = trajectory_columns(t, caller);
+	if (span_agent(trajectory_class(t, caller), &columns, &name))
 		row_text(w, name);
+	else
+		row_null(w);
+}
+
+static void
+row_agent_depth(RowWriter *w, StoreFacts *facts, uint32 i)
+{
+	if (!row_skip(w))
+		row_int4(w, facts_runs(facts)[i].depth);
+}
+
+static void
+row_agent_self_time(RowWriter *w, StoreFacts *facts, uint32 i)
+{
+	int64		self_ns;
+
+	if (row_skip(w))
+		return;
+	self_ns = span_facts_self_ns(&facts->spans)[i];
+	if (self_ns != TIME_OPEN && facts->spans.t->end_ns[i] != TIME_OPEN)
+		row_ms(w, self_ns);
 	else
 		row_null(w);
 }
 
 /* What a run did, the columns model_call_count to total_cost_usd. */
 static void
-row_agent_run(RowWriter *w, const AgentRun *run)
+row_agent_run(RowWriter *w, StoreFacts *facts, uint32 i)
 {
+	const AgentRun *run;
+
+	if (row_skip_all(w, 10))
+		return;
+	run = &facts_runs(facts)[i];
 	row_int8(w, run->model_call_count);
 	row_int8(w, run->tool_call_count);
 	row_int8(w, run->subagent_count);
@@ -699,32 +739,25 @@ PG_FUNCTION_INFO_V1(store_agent_run_rows);
 Datum
 store_agent_run_rows(PG_FUNCTION_ARGS)
 {
-	StoreFacts	facts = store_facts(fcinfo, PARTS_ALL);
+	StoreFacts	facts = {span_facts(fcinfo, PARTS_ALL)};
 	const Trajectory *t = facts.spans.t;
-	const int32 *agent = nearest_agents(t);
-	const AgentRun *runs = agent_runs(&facts, agent);
 	RowWriter	w;
 
-	row_writer_init(&w, fcinfo);
-	w.wanted = PG_GETARG_INT64(1);
+	row_writer_init_wanted(&w, fcinfo);
 	for (uint32 i = 0; i < t->n; i++)
 	{
 		SpanColumns columns = trajectory_columns(t, i);
-		bool		is_closed = t->end_ns[i] != TIME_OPEN;
 
 		CHECK_FOR_INTERRUPTS();
 		if (trajectory_class(t, i)->kind != KIND_AGENT)
 			continue;
 		row_begin(&w);
 		row_identity(&w, t, i);
-		row_agent_name(&w, t, t->parent[i] >= 0 ? agent[t->parent[i]] : -1);
-		row_int4(&w, runs[i].depth);
+		row_parent_agent_name(&w, &facts, i);
+		row_agent_depth(&w, &facts, i);
 		row_column_text(&w, &columns, COLUMN_AGENT_VERSION);
-		if (is_closed && span_facts_self_ns(&facts.spans)[i] != TIME_OPEN)
-			row_ms(&w, span_facts_self_ns(&facts.spans)[i]);
-		else
-			row_null(&w);
-		row_agent_run(&w, &runs[i]);
+		row_agent_self_time(&w, &facts, i);
+		row_agent_run(&w, &facts, i);
 		row_outcome(&w, t, i);
 		row_common(&w, &facts, i);
 		row_end(&w);

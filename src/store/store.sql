@@ -79,7 +79,7 @@ CREATE FUNCTION trace_row(t trajectory) RETURNS TABLE (
 	AS 'MODULE_PATHNAME', 'store_trace_row' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 3000 ROWS 1;
 COMMENT ON FUNCTION trace_row(trajectory) IS 'trace_summary and trace_cost in one';
 
-CREATE FUNCTION span_rows(t trajectory, wanted bigint DEFAULT -1) RETURNS TABLE (
+CREATE FUNCTION span_rows(t trajectory, wanted bigint DEFAULT '-1') RETURNS TABLE (
 	trace_id uuid, span_id text, parent_span_id text, ordinal integer, parent integer, depth integer,
 	subtree_count bigint, name text, kind text, operation text, span_kind text, started_at timestamptz,
 	span_started_at timestamptz, span_ended_at timestamptz, start_ms double precision,
@@ -96,7 +96,7 @@ CREATE FUNCTION span_rows(t trajectory, wanted bigint DEFAULT -1) RETURNS TABLE 
 COMMENT ON FUNCTION span_rows(trajectory, bigint) IS
 'The spans of a trajectory as the view spans shows them: with costs by the store''s prices, and what a span has from the nearest span above it.';
 
-CREATE FUNCTION model_call_rows(t trajectory, wanted bigint DEFAULT -1) RETURNS TABLE (
+CREATE FUNCTION model_call_rows(t trajectory, wanted bigint DEFAULT '-1') RETURNS TABLE (
 	trace_id uuid, span_id text, parent_span_id text, ordinal integer, started_at timestamptz,
 	span_started_at timestamptz, span_ended_at timestamptz, duration_ms double precision, kind text,
 	operation text, provider text, model text, model_requested text, model_responded text,
@@ -113,7 +113,7 @@ CREATE FUNCTION model_call_rows(t trajectory, wanted bigint DEFAULT -1) RETURNS 
 COMMENT ON FUNCTION model_call_rows(trajectory, bigint) IS
 'The model calls of a trajectory as the view model_calls shows them; those that only wrap another are left out.';
 
-CREATE FUNCTION tool_call_rows(t trajectory, wanted bigint DEFAULT -1) RETURNS TABLE (
+CREATE FUNCTION tool_call_rows(t trajectory, wanted bigint DEFAULT '-1') RETURNS TABLE (
 	trace_id uuid, span_id text, parent_span_id text, ordinal integer, started_at timestamptz,
 	span_started_at timestamptz, span_ended_at timestamptz, duration_ms double precision, tool_name text,
 	tool_call_id text, tool_type text, arguments_hash text, arguments_bytes bigint, result_hash text,
@@ -125,7 +125,7 @@ CREATE FUNCTION tool_call_rows(t trajectory, wanted bigint DEFAULT -1) RETURNS T
 COMMENT ON FUNCTION tool_call_rows(trajectory, bigint) IS
 'The tool calls of a trajectory as the view tool_calls shows them.';
 
-CREATE FUNCTION agent_run_rows(t trajectory, wanted bigint DEFAULT -1) RETURNS TABLE (
+CREATE FUNCTION agent_run_rows(t trajectory, wanted bigint DEFAULT '-1') RETURNS TABLE (
 	trace_id uuid, span_id text, parent_span_id text, ordinal integer, started_at timestamptz,
 	span_started_at timestamptz, span_ended_at timestamptz, duration_ms double precision,
 	parent_agent_name text, agent_depth integer, agent_version text, self_ms double precision,

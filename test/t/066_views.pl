@@ -135,7 +135,7 @@ BEGIN
 				SELECT md5(string_agg(x::text, chr(10))) FROM (SELECT %1$s FROM sixty, llmtrace.%2$I(t)) x UNION ALL
 				SELECT md5(string_agg(x::text, chr(10))) FROM (SELECT %1$s FROM whole) x) y', list, function) INTO digests;
 			query_count := query_count + 1;
-			IF digests[1] <> digests[2] THEN differing := differing || '(' || list || ')'; END IF;
+			IF digests[1] IS DISTINCT FROM digests[2] THEN differing := differing || '(' || list || ')'; END IF;
 		END LOOP;
 		DROP TABLE whole;
 		RETURN NEXT;
