@@ -68,11 +68,15 @@ allocate(ShimContext *context, size_t size, bool zero)
 	return c + 1;
 }
 
+/* Of NULL, too: libpgcommon is made for clients, where that may be freed. */
 void
 pfree(void *pointer)
 {
-	Chunk	   *c = (Chunk *) pointer - 1;
+	Chunk	   *c;
 
+	if (pointer == NULL)
+		return;
+	c = (Chunk *) pointer - 1;
 	c->prev->next = c->next;
 	c->next->prev = c->prev;
 	free(c);
@@ -235,8 +239,7 @@ pg_realloc(void *pointer, size_t size)
 void
 pg_free(void *pointer)
 {
-	if (pointer)
-		pfree(pointer);
+	pfree(pointer);
 }
 
 char *
