@@ -399,48 +399,71 @@ number_read_double(Bytes text, double *number)
 	return is_read;
 }
 
+static inline bool
+needs_escape(unsigned char c)
+{
+	return c < ' ' || c == '"' || c == '\\';
+}
+
+static void
+put_escape(StringInfo buf, unsigned char c)
+{
+	switch (c)
+	{
+		case '"':
+		case '\\':
+			put_byte(buf, '\\');
+			put_byte(buf, c);
+			break;
+		case '\n':
+			put_bytes(buf, "\\n", 2);
+			break;
+		case '\r':
+			put_bytes(buf, "\\r", 2);
+			break;
+		case '\t':
+			put_bytes(buf, "\\t", 2);
+			break;
+		default:
+			appendStringInfo(buf, "\\u%04x", c);
+			break;
+	}
+}
+
 void
 json_put_string(StringInfo buf, Bytes s)
 {
-	static const char hex[] = "0123456789abcdef";
 	uint32		from = 0;
 
-	appendStringInfoChar(buf, '"');
+	put_byte(buf, '"');
 	for (uint32 i = 0; i < s.len; i++)
 	{
-		unsigned char c = s.data[i];
-		char		escape[7] = "\\u00";
-		int			len = 2;
-
-		if (c >= ' ' && c != '"' && c != '\\')
+		if (likely(!needs_escape(s.data[i])))
 			continue;
-		switch (c)
-		{
-			case '"':
-			case '\\':
-				escape[1] = c;
-				break;
-			case '\n':
-				escape[1] = 'n';
-				break;
-			case '\r':
-				escape[1] = 'r';
-				break;
-			case '\t':
-				escape[1] = 't';
-				break;
-			default:
-				escape[4] = hex[c >> 4];
-				escape[5] = hex[c & 15];
-				len = 6;
-				break;
-		}
-		appendBinaryStringInfo(buf, s.data + from, i - from);
-		appendBinaryStringInfo(buf, escape, len);
+		put_bytes(buf, s.data + from, i - from);
+		put_escape(buf, s.data[i]);
 		from = i + 1;
 	}
-	appendBinaryStringInfo(buf, s.data + from, s.len - from);
+	put_bytes(buf, s.data + from, s.len - from);
 	appendStringInfoChar(buf, '"');
+}
+
+/* A trajectory as text has many: a format for each would take as long as the rest. */
+void
+json_put_integer(StringInfo buf, int64 integer)
+{
+	char		digits[20];
+	char	   *p = digits + sizeof(digits);
+	uint64		rest = integer < 0 ? 0 - (uint64) integer : (uint64) integer;
+
+	do
+	{
+		*--p = '0' + (char) (rest % 10);
+		rest /= 10;
+	} while (rest > 0);
+	if (integer < 0)
+		put_byte(buf, '-');
+	appendBinaryStringInfo(buf, p, digits + sizeof(digits) - p);
 }
 
 /*

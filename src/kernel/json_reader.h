@@ -52,6 +52,7 @@ extern bool number_read_double(Bytes text, double *number);
 /* Writing. */
 extern void json_put_string(StringInfo buf, Bytes s);
 extern void json_put_base64(StringInfo buf, Bytes bytes);
+extern void json_put_integer(StringInfo buf, int64 integer);
 extern void json_put_double(StringInfo buf, double number);
 
 #endif							/* LLMTRACE_JSON_READER_H */

@@ -27,10 +27,10 @@ static void
 put_name(StringInfo buf, const char *name)
 {
 	if (buf->data[buf->len - 1] != '{')
-		appendStringInfoString(buf, ", ");
-	appendStringInfoChar(buf, '"');
-	appendStringInfoString(buf, name);
-	appendStringInfoString(buf, "\": ");
+		put_bytes(buf, ", ", 2);
+	put_byte(buf, '"');
+	put_bytes(buf, name, strlen(name));
+	put_bytes(buf, "\": ", 3);
 }
 
 static void
@@ -67,7 +67,7 @@ put_time(StringInfo buf, const char *name, int64 time_ns)
 	if (time_ns == TIME_OPEN)
 		appendStringInfoString(buf, "null");
 	else
-		appendStringInfo(buf, INT64_FORMAT, time_ns);
+		json_put_integer(buf, time_ns);
 }
 
 static void
@@ -141,7 +141,7 @@ value_write_text(StringInfo buf, const Value *v)
 			appendStringInfoString(buf, v->boolean ? "true" : "false");
 			break;
 		case VALUE_INT:
-			appendStringInfo(buf, INT64_FORMAT, v->integer);
+			json_put_integer(buf, v->integer);
 			break;
 		case VALUE_DOUBLE:
 			if (isnan(v->number))
@@ -201,9 +201,9 @@ put_attributes(StringInfo buf, const Trajectory *t, const char *name, bool deriv
 		if (t->keys[list->keys[i]].is_derived != derived)
 			continue;
 		if (buf->data[buf->len - 1] != '{')
-			appendStringInfoString(buf, ", ");
+			put_bytes(buf, ", ", 2);
 		json_put_string(buf, t->keys[list->keys[i]].name);
-		appendStringInfoString(buf, ": ");
+		put_bytes(buf, ": ", 2);
 		value_write_text(buf, &list->values[i]);
 	}
 	if (is_open)
