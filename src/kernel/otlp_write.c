@@ -44,7 +44,9 @@ static void
 put_time(StringInfo buf, const char *name, int64 time_ns)
 {
 	put_name(buf, name);
-	appendStringInfo(buf, "\"" INT64_FORMAT "\"", time_ns);
+	put_byte(buf, '"');
+	json_put_integer(buf, time_ns);
+	appendStringInfoChar(buf, '"');
 }
 
 static void put_value(StringInfo buf, const Value *v);
@@ -94,7 +96,9 @@ put_value(StringInfo buf, const Value *v)
 			appendStringInfo(buf, "{\"boolValue\":%s}", v->boolean ? "true" : "false");
 			break;
 		case VALUE_INT:
-			appendStringInfo(buf, "{\"intValue\":\"" INT64_FORMAT "\"}", v->integer);
+			appendStringInfoString(buf, "{\"intValue\":\"");
+			json_put_integer(buf, v->integer);
+			appendStringInfoString(buf, "\"}");
 			break;
 		case VALUE_DOUBLE:
 			appendStringInfoString(buf, "{\"doubleValue\":");

@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "compat.h"
+#include "kernel/billing.h"
 #include "kernel/jsonb_values.h"
 #include "kernel/json_reader.h"
 #include "kernel/otlp.h"
@@ -66,6 +67,24 @@ row_tokens(RowWriter *w, int64 tokens)
 		row_int8(w, tokens);
 	else
 		row_null(w);
+}
+
+/* US dollars, kept in 1e-12; null if unknown. */
+void
+row_usd(RowWriter *w, int64 pico)
+{
+	Datum		numeric;
+
+	if (row_skip(w))
+		return;
+	if (pico == COST_UNKNOWN)
+	{
+		row_null(w);
+		return;
+	}
+	numeric = pico_usd_numeric(pico);
+	row_varlena(w, (struct varlena *) DatumGetPointer(numeric));
+	pfree(DatumGetPointer(numeric));
 }
 
 void
@@ -372,8 +391,11 @@ row_text_or_null(RowWriter *w, Bytes s)
 void
 row_parent_id(RowWriter *w, const Trajectory *t, uint32 i)
 {
-	uint64		parent_id = trajectory_parent_id(t, i);
+	uint64		parent_id;
 
+	if (row_skip(w))
+		return;
+	parent_id = trajectory_parent_id(t, i);
 	if (parent_id != 0)
 		row_hex_id(w, parent_id);
 	else
@@ -426,6 +448,8 @@ row_times(RowWriter *w, SpanFacts *facts, uint32 i)
 {
 	const Trajectory *t = facts->t;
 
+	if (row_skip_all(w, 6))
+		return;
 	row_timestamptz(w, timestamptz_from_ns(t->summary.start_ns));
 	row_timestamptz(w, timestamptz_from_ns(t->start_ns[i]));
 	if (t->end_ns[i] != TIME_OPEN)
@@ -459,12 +483,22 @@ row_status_message(RowWriter *w, SpanFacts *facts, uint32 i)
 		row_null(w);
 }
 
+static void
+row_is_orphan(RowWriter *w, const Trajectory *t, uint32 i)
+{
+	RootKind	root_kind;
+
+	if (row_skip(w))
+		return;
+	root_kind = trajectory_root_kind(t, i);
+	row_bool(w, root_kind == ROOT_ORPHAN || root_kind == ROOT_CUT);
+}
+
 /* How it ended, the columns status to is_orphan. */
 static void
 row_end_state(RowWriter *w, SpanFacts *facts, uint32 i)
 {
 	const SpanClass *class = trajectory_class(facts->t, i);
-	RootKind	root_kind = trajectory_root_kind(facts->t, i);
 
 	row_cstring(w, span_status_names[class->status]);
 	row_status_message(w, facts, i);
@@ -472,7 +506,7 @@ row_end_state(RowWriter *w, SpanFacts *facts, uint32 i)
 	if (class->is_error && row_wants(w))
 		span_facts_decode(facts, PARTS_ALL);
 	row_error_type(w, facts->t, i);
-	row_bool(w, root_kind == ROOT_ORPHAN || root_kind == ROOT_CUT);
+	row_is_orphan(w, facts->t, i);
 }
 
 static void

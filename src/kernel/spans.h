@@ -52,6 +52,7 @@ extern void row_span_times(RowWriter *w, const Trajectory *t, uint32 ordinal);
 extern void row_ms(RowWriter *w, int64 ns);
 extern void row_text_or_null(RowWriter *w, Bytes s);
 extern void row_column_text(RowWriter *w, const SpanColumns *columns, CanonicalColumn column);
+extern void row_usd(RowWriter *w, int64 pico);
 extern void row_tokens(RowWriter *w, int64 tokens);
 extern void row_own_tokens(RowWriter *w, const SpanColumns *columns, CanonicalColumn column,
 						   bool is_own);

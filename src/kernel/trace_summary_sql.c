@@ -19,15 +19,6 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
-static void
-row_usd(RowWriter *w, int64 pico)
-{
-	Datum		numeric = pico_usd_numeric(pico);
-
-	row_varlena(w, (struct varlena *) DatumGetPointer(numeric));
-	pfree(DatumGetPointer(numeric));
-}
-
 /* A text from outside; none is null. */
 static void
 row_short_text_or_null(RowWriter *w, Bytes text)

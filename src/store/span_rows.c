@@ -123,23 +123,6 @@ facts_common(StoreFacts *facts)
 }
 
 static void
-row_usd(RowWriter *w, int64 pico)
-{
-	Datum		numeric;
-
-	if (row_skip(w))
-		return;
-	if (pico == COST_UNKNOWN)
-	{
-		row_null(w);
-		return;
-	}
-	numeric = pico_usd_numeric(pico);
-	row_varlena(w, (struct varlena *) DatumGetPointer(numeric));
-	pfree(DatumGetPointer(numeric));
-}
-
-static void
 row_word(RowWriter *w, const char *word)
 {
 	if (word)

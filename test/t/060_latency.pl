@@ -461,6 +461,22 @@ my @large = (
 	[ '100,000 siblings end to start', 'CASE WHEN i > 0 THEN 0 END', 'i', 'CASE i WHEN 0 THEN 100000 ELSE i + 1 END' ],
 	[ '100,000 siblings that overlap', 'CASE WHEN i > 0 THEN 0 END', 'i', 'CASE i WHEN 0 THEN 200000 ELSE i + 1 + i % 1000 END' ],
 );
+
+# The answer within a second, which is far above what it takes and far below what
+# O(n^2) would: at one of three attempts, for others use the machine, too.
+sub in_a_second
+{
+	my ($query) = @_;
+	my ($status, $answer, $error);
+
+	for (1 .. 3)
+	{
+		($status, $answer, $error) = $node->psql('postgres', "SET statement_timeout = '1s'; $query");
+		return $answer if $status == 0;
+	}
+	return $error;
+}
+
 for (@large)
 {
 	my ($name, $parent, $start, $end) = @$_;
@@ -482,8 +498,7 @@ FROM generate_series(0, 99999) i});
 	);
 	for my $what (sort keys %queries)
 	{
-		# the limit is far above what it takes, and far below what O(n^2) would
-		is($node->safe_psql('postgres', "SET statement_timeout = '3s'; $queries{$what}"), 't', "$name: $what");
+		is(in_a_second($queries{$what}), 't', "$name: $what");
 	}
 }
 
